@@ -1,0 +1,1 @@
+"""Workflow-as-code for ComfyUI, on Prefect."""

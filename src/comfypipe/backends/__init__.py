@@ -1,0 +1,1 @@
+"""Places where prompts run, behind one protocol."""

@@ -1,0 +1,1 @@
+"""The embedded engine: executes prompts of model-free nodes in this process."""

@@ -1,0 +1,1 @@
+"""The engine's node classes, a file a family."""

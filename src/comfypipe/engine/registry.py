@@ -1,0 +1,234 @@
+"""Node classes of the engine: how one is declared, found, and described to clients as ``object_info``."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from comfypipe._types import JSON, JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """
+    What one input of a node class takes.
+
+    Attributes:
+        type: A type name (``IMAGE``, ``INT``, ``*``), or a tuple of choices for a combo.
+        options: ``default``, ``min``, ``max``, ``step``, ``tooltip``, … as ComfyUI declares them.
+        folder: For combos of files: the folder below ``input`` that is listed at the time of asking (``""`` the folder
+            itself), filtered by *media*.
+    """
+
+    type: str | tuple[JSON, ...]
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    optional: bool = False
+    folder: str | None = None
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """One output slot."""
+
+    type: str
+    name: str = ""
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """
+    What a node returns when a bare tuple of outputs does not say enough.
+
+    Attributes:
+        outputs: One value for each declared output.
+        ui: What clients see of an output node, such as ``{"images": [{"filename", "subfolder", "type"}]}``.
+    """
+
+    outputs: tuple[Any, ...] = ()
+    ui: JSONObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """ComfyUI's three folders of files."""
+
+    input: Path
+    output: Path
+    temp: Path
+
+
+class Context(Protocol):
+    """What a node may ask of its execution: passed as ``context`` to functions that have such a parameter."""
+
+    @property
+    def folders(self) -> Folders:
+        """Where files are read and written."""
+
+    @property
+    def node_id(self) -> str:
+        """Id of the node that runs."""
+
+    @property
+    def prompt(self) -> JSONObject:
+        """The prompt in API format, as it is embedded into files."""
+
+    @property
+    def extra_pnginfo(self) -> JSONObject:
+        """``extra_data.extra_pnginfo`` of the submission, such as ``{"workflow": …}``; empty when none came."""
+
+    def progress(self, value: int, maximum: int) -> None:
+        """Report *value* of *maximum* steps done; raises the engine's interruption when one was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClass:
+    """
+    One class of node that the engine executes.
+
+    Attributes:
+        function: Called with the inputs by name, and ``context=`` where it has that parameter. Returns a tuple with
+            one value for each output, or a `Result`.
+        validate: Called before execution with the literal inputs it names and ``folders=``; returns a message where
+            something is wrong (ComfyUI's ``custom_validation_failed``), else None. A file that is missing, mostly.
+        fingerprint: Called with the inputs and ``folders=``; its result is part of the cache key (``IS_CHANGED``).
+        input_is_list: The function takes every input as a whole list (``INPUT_IS_LIST``).
+        schema: The form in which ``object_info`` describes the combos: V1 choices are checked by validation, V3 not.
+    """
+
+    class_type: str
+    function: Callable[..., "tuple[Any, ...] | Result"]
+    inputs: Mapping[str, InputSpec]
+    outputs: tuple[OutputSpec, ...]
+    output_node: bool = False
+    input_is_list: bool = False
+    schema: Literal["v1", "v3"] = "v1"
+    category: str = ""
+    display_name: str | None = None
+    description: str = ""
+    module: str = "nodes"
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    validate: Callable[..., str | None] | None = None
+    fingerprint: Callable[..., JSON] | None = None
+
+
+class Registry(Mapping[str, NodeClass]):
+    """An immutable set of node classes, by class type."""
+
+    def __init__(self, classes: Sequence[NodeClass]) -> None:
+        self._classes = {each.class_type: each for each in classes}
+        if len(self._classes) != len(classes):
+            seen = [each.class_type for each in classes]
+            twice = sorted({name for name in seen if seen.count(name) > 1})
+            raise ValueError(f"declared twice: {', '.join(twice)}")
+
+    def __getitem__(self, class_type: str) -> NodeClass:
+        return self._classes[class_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def object_info(self, folders: Folders | None = None) -> JSONObject:
+        """
+        Describe all classes in the shape of ``GET /object_info``.
+
+        Args:
+            folders: Where combos of files list their choices; without it those lists are empty.
+        """
+        return {name: describe(each, folders) for name, each in self._classes.items()}
+
+
+def describe(node: NodeClass, folders: Folders | None = None) -> JSONObject:
+    """Return one entry of ``/object_info``. Source: ComfyUI ``server.py``, ``node_info`` (0.3.64)."""
+    groups: dict[str, dict[str, JSON]] = {"required": {}}
+    for name, spec in node.inputs.items():
+        groups.setdefault("optional" if spec.optional else "required", {})[name] = _describe_input(
+            spec, node.schema, folders
+        )
+    if node.hidden:
+        groups["hidden"] = dict(node.hidden)
+    entry: JSONObject = {
+        "input": groups,
+        "input_order": {group: list(inputs) for group, inputs in groups.items()},
+        "output": [each.type for each in node.outputs],
+        "output_is_list": [each.is_list for each in node.outputs],
+        "output_name": [each.name or each.type for each in node.outputs],
+        "name": node.class_type,
+        "display_name": node.display_name if node.schema == "v3" else node.display_name or node.class_type,
+        "description": node.description,
+        "python_module": node.module,
+        "category": node.category,
+        "output_node": node.output_node,
+    }
+    if node.schema == "v3":
+        entry["output_tooltips"] = [None for _ in node.outputs]
+        entry |= {"deprecated": False, "experimental": False, "api_node": False}
+    return entry
+
+
+def _describe_input(spec: InputSpec, schema: Literal["v1", "v3"], folders: Folders | None) -> JSON:
+    options = dict(spec.options)
+    choices = _list_files(spec, folders) if spec.folder is not None else spec.type
+    if isinstance(choices, str):
+        return [choices, options] if options or schema == "v3" else [choices]
+    if schema == "v3":
+        return ["COMBO", {**options, "multiselect": False, "options": list(choices)}]
+    return [list(choices), options] if options else [list(choices)]
+
+
+def _list_files(spec: InputSpec, folders: Folders | None) -> tuple[str, ...]:
+    if folders is None or not (folders.input / (spec.folder or "")).is_dir():
+        return ()
+    found = (each for each in (folders.input / (spec.folder or "")).iterdir() if each.is_file())
+    return tuple(sorted(each.name for each in found if not spec.media or each.suffix.lower() in spec.media))
+
+
+# The declarations below are what files in ``nodes/`` are written with.
+
+
+def required(kind: str, **options: JSON) -> InputSpec:
+    """Declare an input of type *kind* that must be given."""
+    return InputSpec(kind, options)
+
+
+def optional(kind: str, **options: JSON) -> InputSpec:
+    """Declare an input of type *kind* that may be left out: the function's own default applies."""
+    return InputSpec(kind, options, optional=True)
+
+
+def integer(default: int | None, minimum: int | None = None, maximum: int | None = None, **options: JSON) -> InputSpec:
+    """Declare an INT with its range; pass ``step=1`` where ComfyUI does."""
+    return InputSpec("INT", _number_options(default, minimum, maximum, options))
+
+
+def number(
+    default: float | None, minimum: float | None = None, maximum: float | None = None, **options: JSON
+) -> InputSpec:
+    """Declare a FLOAT with its range."""
+    return InputSpec("FLOAT", _number_options(default, minimum, maximum, options))
+
+
+def combo(*choices: JSON, **options: JSON) -> InputSpec:
+    """Declare a choice among *choices*."""
+    return InputSpec(choices, options)
+
+
+def files(folder: str, *media: str, **options: JSON) -> InputSpec:
+    """Declare a choice among the files of a folder below ``input`` whose suffix is in *media*."""
+    return InputSpec((), options, folder=folder, media=media)
+
+
+def _number_options(
+    default: float | None, minimum: float | None, maximum: float | None, options: Mapping[str, JSON]
+) -> JSONObject:
+    given = {"default": default, "min": minimum, "max": maximum}
+    return {key: value for key, value in given.items() if value is not None} | dict(options)
+
+
+def outputs(*types: str, names: Sequence[str] = (), is_list: bool = False) -> tuple[OutputSpec, ...]:
+    """Declare output slots by type; *names* where they differ from the types."""
+    return tuple(OutputSpec(kind, names[index] if names else "", is_list) for index, kind in enumerate(types))

@@ -1,0 +1,1 @@
+"""Submit, wait, collect, chain: running a plan, without Prefect."""

@@ -1,0 +1,1 @@
+"""UI graphs, pictures and API exports become workflows and manifests."""

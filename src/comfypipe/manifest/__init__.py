@@ -1,0 +1,1 @@
+"""Manifests: what a workflow or pipeline declares, read with positions."""

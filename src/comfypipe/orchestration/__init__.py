@@ -1,0 +1,1 @@
+"""Prefect tasks, flows and blocks: one line around each execution function."""

@@ -1,0 +1,1 @@
+"""The prompt: API-format graph, what a server offers, and whether the two fit."""

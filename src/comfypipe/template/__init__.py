@@ -1,0 +1,1 @@
+"""Workflow templates: prompt JSON with Jinja, escaped by JSON position."""
