@@ -18,6 +18,7 @@ class InputSpec:
         options: ``default``, ``min``, ``max``, ``step``, ``tooltip``, … as ComfyUI declares them.
         folder: For combos of files: the folder below ``input`` that is listed at the time of asking (``""`` the folder
             itself), filtered by *media*.
+        always_options: A V1 class that declares empty options: described as ``[type, {}]``, not as ``[type]``.
     """
 
     type: str | tuple[JSON, ...]
@@ -25,6 +26,7 @@ class InputSpec:
     optional: bool = False
     folder: str | None = None
     media: tuple[str, ...] = ()
+    always_options: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class OutputSpec:
     type: str
     name: str = ""
     is_list: bool = False
+    tooltip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class NodeClass:
     display_name: str | None = None
     description: str = ""
     module: str = "nodes"
+    experimental: bool = False
     hidden: Mapping[str, str] = field(default_factory=dict)
     validate: Callable[..., str | None] | None = None
     fingerprint: Callable[..., JSON] | None = None
@@ -150,7 +154,7 @@ def describe(node: NodeClass, folders: Folders | None = None) -> JSONObject:
             spec, node.schema, folders
         )
     if node.hidden:
-        groups["hidden"] = dict(node.hidden)
+        groups["hidden"] = {name: [kind] if node.schema == "v3" else kind for name, kind in node.hidden.items()}
     entry: JSONObject = {
         "input": groups,
         "input_order": {group: list(inputs) for group, inputs in groups.items()},
@@ -164,9 +168,12 @@ def describe(node: NodeClass, folders: Folders | None = None) -> JSONObject:
         "category": node.category,
         "output_node": node.output_node,
     }
+    if node.schema == "v3" or any(each.tooltip for each in node.outputs):
+        entry["output_tooltips"] = [each.tooltip for each in node.outputs]
     if node.schema == "v3":
-        entry["output_tooltips"] = [None for _ in node.outputs]
-        entry |= {"deprecated": False, "experimental": False, "api_node": False}
+        entry |= {"deprecated": False, "experimental": node.experimental, "api_node": False}
+    elif node.experimental:
+        entry["experimental"] = True
     return entry
 
 
@@ -174,7 +181,7 @@ def _describe_input(spec: InputSpec, schema: Literal["v1", "v3"], folders: Folde
     options = dict(spec.options)
     choices = _list_files(spec, folders) if spec.folder is not None else spec.type
     if isinstance(choices, str):
-        return [choices, options] if options or schema == "v3" else [choices]
+        return [choices, options] if options or schema == "v3" or spec.always_options else [choices]
     if schema == "v3":
         return ["COMBO", {**options, "multiselect": False, "options": list(choices)}]
     return [list(choices), options] if options else [list(choices)]
