@@ -73,7 +73,8 @@ def shade(normal: Floats, colour: Floats) -> Floats:
     """Light *colour* with a key light, a fill from the right and a soft highlight."""
     key = np.clip(normal @ LIGHT, 0, 1)
     fill = np.clip(normal @ np.array([0.9, 0.1, 0.4]), 0, 1)
-    half = (LIGHT + [0, 0, 1]) / np.linalg.norm(LIGHT + [0, 0, 1])
+    half = LIGHT + np.array([0, 0, 1])
+    half /= np.linalg.norm(half)
     gloss = np.clip(normal @ half, 0, 1) ** 48
     return np.clip(colour * (0.30 + 0.66 * key + 0.16 * fill)[..., None] + 0.28 * gloss[..., None], 0, 1)
 
