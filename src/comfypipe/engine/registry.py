@@ -36,7 +36,6 @@ class OutputSpec:
     type: str
     name: str = ""
     is_list: bool = False
-    tooltip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +167,8 @@ def describe(node: NodeClass, folders: Folders | None = None) -> JSONObject:
         "category": node.category,
         "output_node": node.output_node,
     }
-    if node.schema == "v3" or any(each.tooltip for each in node.outputs):
-        entry["output_tooltips"] = [each.tooltip for each in node.outputs]
     if node.schema == "v3":
+        entry["output_tooltips"] = [None for _ in node.outputs]
         entry |= {"deprecated": False, "experimental": node.experimental, "api_node": False}
     elif node.experimental:
         entry["experimental"] = True

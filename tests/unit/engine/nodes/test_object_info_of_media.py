@@ -1,0 +1,35 @@
+"""What clients are told about text, audio, video and latent nodes is what a real ComfyUI tells them."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comfypipe._types import JSONObject
+from comfypipe.engine.registry import NodeClass, describe
+
+FAMILIES = ("primitives", "strings")
+CLASSES = [each for family in FAMILIES for each in import_module(f"comfypipe.engine.nodes.{family}").NODES]
+WORDING = ("tooltip", "description")
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> JSONObject:
+    """Return a real server's catalogue."""
+    catalogue: JSONObject = json.loads((shared / "protocols/recorded/object_info.json").read_text(encoding="utf-8"))
+    return catalogue
+
+
+@pytest.mark.parametrize("node", CLASSES, ids=lambda node: node.class_type)
+def test_class_is_described_as_recorded(node: NodeClass, recorded: JSONObject) -> None:
+    """Inputs, ranges, defaults, order, outputs and flags are the real server's; only help texts are our own."""
+    assert without_wording(recorded[node.class_type]) == without_wording(describe(node))
+
+
+def without_wording(entry: Any) -> Any:
+    """Drop help texts at every depth; they are written anew here."""
+    if isinstance(entry, dict):
+        return {key: without_wording(value) for key, value in entry.items() if key not in WORDING}
+    return [without_wording(each) for each in entry] if isinstance(entry, list) else entry
