@@ -94,7 +94,10 @@ class NodeClass:
             one value for each output, or a `Result`.
         validate: Called before execution with the literal inputs it names and ``folders=``; returns a message where
             something is wrong (ComfyUI's ``custom_validation_failed``), else None. A file that is missing, mostly.
-        fingerprint: Called with the inputs and ``folders=``; its result is part of the cache key (``IS_CHANGED``).
+        fingerprint: Called with the inputs and ``folders=``; its result is part of the cache key (``IS_CHANGED``). NaN
+            means that the node runs every time.
+        lazy: For classes with inputs that have the option ``lazy``: called with the inputs that are there, and None for
+            those that were not run for; returns the names of those that the node needs (``check_lazy_status``).
         input_is_list: The function takes every input as a whole list (``INPUT_IS_LIST``).
         schema: The form in which ``object_info`` describes the combos: V1 choices are checked by validation, V3 not.
     """
@@ -114,6 +117,7 @@ class NodeClass:
     hidden: Mapping[str, str] = field(default_factory=dict)
     validate: Callable[..., str | None] | None = None
     fingerprint: Callable[..., JSON] | None = None
+    lazy: Callable[..., Sequence[str]] | None = None
 
 
 class Registry(Mapping[str, NodeClass]):
