@@ -1,0 +1,226 @@
+"""The ledger: which runs there were, what they needed, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from comfypipe._types import JSONObject
+from comfypipe.errors import UsageError
+from comfypipe.store.database import sqlite_url
+from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, RunRecord, columns
+from comfypipe.store.tables import attempts, jobs, outputs, runs
+from comfypipe.store.worker import DatabaseWorker
+
+R = TypeVar("R", RunRecord, JobRecord, AttemptRecord, OutputRecord)
+
+LATEST = "latest"
+"""What can be written for the id of the newest run. No id has these letters."""
+
+
+class Ledger:
+    """
+    Runs, jobs, attempts and outputs, each call one transaction that is on the disk when it returns.
+
+    Safe to use from several tasks, and from several processes at once. Opened, and brought up to date, at the first
+    call. Every method raises `StoreError` (`LedgerUnusable`) when the database cannot be used.
+
+    Args:
+        location: The path of a SQLite file, or a database URL.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        self._worker = DatabaseWorker(sqlite_url(location) if isinstance(location, Path) else location)
+
+    async def close(self) -> None:
+        """Finish what is being written."""
+        await self._worker.close()
+
+    # Runs
+
+    async def add_run(self, run: RunRecord) -> None:
+        """Store a new run."""
+        await self._worker.write(lambda connection: connection.execute(sa.insert(runs), columns(run)))
+
+    async def adopt_run(self, run_id: str, *, owner: str, by: str, plan_digest: str) -> bool:
+        """Make *by* the owner of a run that *owner* left unfinished; False when another process was faster."""
+        statement = (
+            sa.update(runs)
+            .where(runs.c.id == run_id, runs.c.owner == owner, runs.c.status == "running")
+            .values(owner=by, plan_digest=plan_digest)
+        )
+        return await self._worker.write(lambda connection: connection.execute(statement).rowcount == 1)
+
+    async def end_run(
+        self,
+        run_id: str,
+        status: str,
+        *,
+        ended_ms: int,
+        outputs: JSONObject,
+        error: JSONObject | None = None,
+        simulated: bool = False,
+        cached: bool = False,
+    ) -> None:
+        """Store how a run ended, and end whatever of it was left open. A run that has ended stays as it is."""
+        end = {"status": status, "ended_ms": ended_ms, "outputs": outputs, "error": error}
+
+        def write(connection: sa.Connection) -> None:
+            open_run = sa.update(runs).where(runs.c.id == run_id, runs.c.status == "running")
+            connection.execute(open_run.values(**end, simulated=simulated, cached=cached))
+            open_jobs = sa.update(jobs).where(jobs.c.run_id == run_id, jobs.c.status == "running")
+            connection.execute(open_jobs.values(status="cancelled", ended_ms=ended_ms))
+
+        await self._worker.write(write)
+
+    async def run(self, reference: str) -> RunRecord:
+        """
+        Return the run with this id, or the only one whose id begins with it; ``latest`` is the newest.
+
+        Raises:
+            UsageError: None, or several, fit.
+        """
+        query = sa.select(runs).order_by(runs.c.id.desc()).limit(3)
+        if reference == LATEST:
+            query = query.limit(1)
+        else:
+            query = query.where(runs.c.id.startswith(reference.lower(), autoescape=True))
+        found = await self._rows(RunRecord, query)
+        if not reference or not found:
+            raise UsageError(f'no run has the id "{reference}"', hint="`comfypipe runs list` names them")
+        if len(found) > 1 and found[-1].id != reference:
+            ids = ", ".join(each.id for each in found)
+            raise UsageError(f'more than one run begins with "{reference}": {ids}', hint="write more of the id")
+        return found[0]
+
+    async def runs(
+        self, *, name: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+    ) -> tuple[RunRecord, ...]:
+        """Return the newest runs, newest first; *before* an id gives the next page."""
+        query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
+        for column, wanted in ((runs.c.name, name), (runs.c.status, status)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        return await self._rows(RunRecord, query if before is None else query.where(runs.c.id < before))
+
+    async def runs_of_request(self, request_digest: str, *, limit: int = 20) -> tuple[RunRecord, ...]:
+        """Return the newest runs that were asked for in the same words, newest first."""
+        query = sa.select(runs).where(runs.c.request_digest == request_digest)
+        return await self._rows(RunRecord, query.order_by(runs.c.id.desc()).limit(limit))
+
+    # Jobs
+
+    async def jobs(self, run_id: str) -> tuple[JobRecord, ...]:
+        """Return the jobs of a run in the order in which they began."""
+        query = sa.select(jobs).where(jobs.c.run_id == run_id)
+        return await self._rows(JobRecord, query.order_by(jobs.c.created_ms, jobs.c.step, jobs.c.item))
+
+    async def outputs(self, job_ids: Sequence[str]) -> Mapping[str, tuple[OutputRecord, ...]]:
+        """Return by job what it gave, in stored order."""
+        query = sa.select(outputs).where(outputs.c.job_id.in_(job_ids))
+        found = await self._rows(OutputRecord, query.order_by(outputs.c.job_id, outputs.c.name, outputs.c.position))
+        return {job_id: tuple(each for each in found if each.job_id == job_id) for job_id in job_ids}
+
+    async def stored_jobs(
+        self, digest: str, *, simulated: bool, origin: str | None = None
+    ) -> tuple[tuple[JobRecord, tuple[OutputRecord, ...]], ...]:
+        """
+        Return completed jobs of this digest with their outputs: real ones first, then the newest.
+
+        Args:
+            simulated: Whether simulated ones will do.
+            origin: Look only at the runs of one chain.
+        """
+        query = sa.select(jobs).where(jobs.c.digest == digest, jobs.c.status == "completed")
+        if not simulated:
+            query = query.where(jobs.c.simulated == sa.false())
+        if origin is not None:
+            query = query.join(runs, runs.c.id == jobs.c.run_id).where(runs.c.origin == origin)
+        query = query.order_by(jobs.c.simulated, jobs.c.created_ms.desc()).limit(3)
+
+        def read(connection: sa.Connection) -> tuple[tuple[JobRecord, tuple[OutputRecord, ...]], ...]:
+            found = [JobRecord(**row) for row in connection.execute(query).mappings()]
+            return tuple((job, _outputs_of(connection, job.id)) for job in found)
+
+        return await self._worker.read(read)
+
+    async def add_finished_job(self, job: JobRecord, given: Sequence[OutputRecord]) -> None:
+        """Store a job that needed no submission: its outputs were there, or its step was skipped."""
+
+        def write(connection: sa.Connection) -> None:
+            _put_job(connection, job)
+            _add_outputs(connection, job.id, given)
+
+        await self._worker.write(write)
+
+    async def end_job(self, job_id: str, status: str, *, ended_ms: int, error: JSONObject | None = None) -> None:
+        """Store that a job ended without outputs."""
+        statement = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.status == "running")
+        end = {"status": status, "ended_ms": ended_ms, "error": error}
+        await self._worker.write(lambda connection: connection.execute(statement.values(**end)))
+
+    async def complete_job(
+        self, job_id: str, given: Sequence[OutputRecord], *, ended_ms: int, simulated: bool = False
+    ) -> None:
+        """Store what a job gave."""
+
+        def write(connection: sa.Connection) -> None:
+            done = {"status": "completed", "ended_ms": ended_ms, "error": None, "simulated": simulated}
+            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**done))
+            _add_outputs(connection, job_id, given)
+
+        await self._worker.write(write)
+
+    # Attempts
+
+    async def intend(self, job: JobRecord, attempt: AttemptRecord) -> None:
+        """Store that *attempt* at *job* will be submitted: before anything is sent."""
+
+        def write(connection: sa.Connection) -> None:
+            _put_job(connection, job)
+            connection.execute(sa.insert(attempts), columns(attempt))
+
+        await self._worker.write(write)
+
+    async def update_attempt(self, prompt_id: str, **changes: Any) -> None:
+        """Store what became of an attempt."""
+        statement = sa.update(attempts).where(attempts.c.prompt_id == prompt_id).values(**changes)
+        await self._worker.write(lambda connection: connection.execute(statement))
+
+    async def attempts(self, run_id: str) -> tuple[AttemptRecord, ...]:
+        """Return the attempts at all jobs of a run, in the order in which they were made."""
+        query = sa.select(attempts).join(jobs, jobs.c.id == attempts.c.job_id).where(jobs.c.run_id == run_id)
+        return await self._rows(AttemptRecord, query.order_by(attempts.c.created_ms, attempts.c.number))
+
+    async def attempts_at(self, job_id: str) -> tuple[AttemptRecord, ...]:
+        """Return the attempts at a job, first to last."""
+        query = sa.select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
+        return await self._rows(AttemptRecord, query)
+
+    async def _rows(self, kind: type[R], query: "sa.Select[Any]") -> tuple[R, ...]:
+        def read(connection: sa.Connection) -> tuple[R, ...]:
+            return tuple(kind(**row) for row in connection.execute(query).mappings())
+
+        return await self._worker.read(read)
+
+
+def _outputs_of(connection: sa.Connection, job_id: str) -> tuple[OutputRecord, ...]:
+    query = sa.select(outputs).where(outputs.c.job_id == job_id).order_by(outputs.c.name, outputs.c.position)
+    return tuple(OutputRecord(**row) for row in connection.execute(query).mappings())
+
+
+def _add_outputs(connection: sa.Connection, job_id: str, given: Sequence[OutputRecord]) -> None:
+    connection.execute(sa.delete(outputs).where(outputs.c.job_id == job_id))
+    if given:
+        connection.execute(sa.insert(outputs), [columns(replace(each, job_id=job_id)) for each in given])
+
+
+def _put_job(connection: sa.Connection, job: JobRecord) -> None:
+    """Store a job, in place of what a resumed run had stored of it before."""
+    known = connection.execute(sa.select(jobs.c.id).where(jobs.c.id == job.id)).first()
+    if known is None:
+        connection.execute(sa.insert(jobs), columns(job))
+    else:
+        connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**columns(job)))

@@ -1,0 +1,125 @@
+"""Rows of the ledger as values. Times are milliseconds since 1970, UTC."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from comfypipe._types import JSON, JSONObject
+
+OPEN = ("intended", "submitted")
+"""Status of attempts that may still be running somewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """
+    A run, as stored.
+
+    Attributes:
+        status: ``running``, ``completed``, ``failed`` or ``cancelled``; the last three never change.
+        request_digest: Of what was asked for, before seeds were drawn: what the same command has in common.
+        origin: The first run of the chain of runs that continue each other; its own id for most.
+        continues: The cancelled or failed run whose seeds and finished jobs this one takes up.
+        owner: The process that works on it.
+        seeds: What was drawn for absent seeds, in the order of drawing.
+    """
+
+    id: str
+    name: str
+    kind: str
+    plan_digest: str
+    request_digest: str
+    origin: str
+    owner: str
+    backend: str
+    created_ms: int
+    version: str
+    status: str = "running"
+    continues: str | None = None
+    simulated: bool = False
+    cached: bool = False
+    inputs: JSONObject = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=list)
+    outputs: JSONObject = field(default_factory=dict)
+    error: JSONObject | None = None
+    ended_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """
+    One prompt of a run, as stored.
+
+    Attributes:
+        item: Position in a fan-out; None for a step that runs once.
+        status: ``running``, ``completed``, ``failed``, ``cancelled``, or ``skipped`` for a step that was not to run.
+        cached_from: The job whose outputs were taken over.
+    """
+
+    id: str
+    run_id: str
+    step: str
+    item: int | None
+    workflow: str
+    digest: str
+    created_ms: int
+    status: str = "running"
+    simulated: bool = False
+    cached_from: str | None = None
+    inputs: JSONObject = field(default_factory=dict)
+    prompt: JSONObject = field(default_factory=dict)
+    error: JSONObject | None = None
+    ended_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """
+    One submission of a job, as stored.
+
+    Attributes:
+        number: Counted from 1 for each job.
+        status: ``intended`` until the backend has taken it, then ``submitted``, then ``completed``, ``failed``,
+            ``cancelled`` or ``lost`` (the backend does not know it).
+    """
+
+    prompt_id: str
+    job_id: str
+    number: int
+    backend: str
+    created_ms: int
+    accelerator: list[str] = field(default_factory=list)
+    status: str = "intended"
+    server: str | None = None
+    remote_id: str | None = None
+    error: JSONObject | None = None
+    execution_s: float | None = None
+    submitted_ms: int | None = None
+    ended_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """
+    One file that a job gave, or (without *sha256*) a plain value.
+
+    Attributes:
+        position: Among several files under one name, from 0.
+    """
+
+    job_id: str
+    name: str
+    node_id: str
+    position: int = 0
+    sha256: str | None = None
+    filename: str | None = None
+    size_bytes: int | None = None
+    media_type: str | None = None
+    value: JSON = None
+
+
+Record = RunRecord | JobRecord | AttemptRecord | OutputRecord
+
+
+def columns(record: Record) -> dict[str, Any]:
+    """Return the record's fields by column; unlike ``dataclasses.asdict`` without copying prompts."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}

@@ -1,0 +1,300 @@
+"""What the ledger keeps, and gives back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from tests.unit.store.builders import a_job, a_run, an_attempt, an_output
+
+from comfypipe.errors import UsageError
+from comfypipe.store.ledger import Ledger
+from comfypipe.store.records import JobRecord, OutputRecord, RunRecord
+
+T = TypeVar("T")
+Use = Callable[[Callable[[Ledger], Awaitable[T]]], T]
+
+
+def use(path: Path, steps: Callable[[Ledger], Awaitable[T]]) -> T:
+    """Open the ledger at *path*, do *steps*, close it."""
+
+    async def session() -> T:
+        ledger = Ledger(path)
+        try:
+            return await steps(ledger)
+        finally:
+            await ledger.close()
+
+    return asyncio.run(session())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where a ledger may be made."""
+    return tmp_path / "state" / "ledger.sqlite"
+
+
+async def completed(
+    ledger: Ledger, run: RunRecord, job: JobRecord, *given: OutputRecord, simulated: bool = False
+) -> None:
+    """Store *run* with one job that gave *given*."""
+    await ledger.add_run(run)
+    await ledger.intend(job, an_attempt(job))
+    await ledger.complete_job(job.id, given, ended_ms=1_800_000_000_009, simulated=simulated)
+
+
+def test_a_run_comes_back_as_it_was_stored(path: Path) -> None:
+    """A run read by another opening of the ledger equals the one that was stored, a 64-bit seed included."""
+
+    async def store(ledger: Ledger) -> None:
+        await ledger.add_run(a_run())
+
+    use(path, store)
+    assert a_run() == use(path, lambda ledger: ledger.run(a_run().id))
+
+
+def test_a_run_ends_once(path: Path) -> None:
+    """An ended run keeps its end: a later one changes nothing."""
+
+    async def steps(ledger: Ledger) -> RunRecord:
+        await ledger.add_run(a_run())
+        await ledger.end_run(a_run().id, "completed", ended_ms=5, outputs={"image": "x"})
+        await ledger.end_run(a_run().id, "failed", ended_ms=6, outputs={}, error={"message": "late"})
+        return await ledger.run(a_run().id)
+
+    assert replace(a_run(), status="completed", ended_ms=5, outputs={"image": "x"}) == use(path, steps)
+
+
+def test_ending_a_run_ends_its_open_jobs(path: Path) -> None:
+    """No job of an ended run stays running; one that completed stays completed."""
+
+    async def steps(ledger: Ledger) -> list[tuple[str, str]]:
+        run = a_run()
+        await completed(ledger, run, a_job(run, "first"))
+        await ledger.intend(a_job(run, "second"), an_attempt(a_job(run, "second")))
+        await ledger.end_run(run.id, "cancelled", ended_ms=5, outputs={})
+        return [(job.step, job.status) for job in await ledger.jobs(run.id)]
+
+    assert [("first", "completed"), ("second", "cancelled")] == use(path, steps)
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(path: Path) -> None:
+    """As many characters as make it the only one are enough; "latest" is the newest."""
+
+    async def steps(ledger: Ledger) -> list[str]:
+        for run_id in ("0q3k7f2a0001", "0q3k7f2b0001", "0q3k7f2b0002"):
+            await ledger.add_run(a_run(run_id))
+        return [(await ledger.run(given)).id for given in ("0q3k7f2a", "0Q3K7F2A0", "0q3k7f2b0002", "latest")]
+
+    assert ["0q3k7f2a0001", "0q3k7f2a0001", "0q3k7f2b0002", "0q3k7f2b0002"] == use(path, steps)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("0q3k7f2b", "more than one run begins with"),
+        ("zz", 'no run has the id "zz"'),
+        ("%", 'no run has the id "%"'),
+        ("", 'no run has the id ""'),
+    ],
+)
+def test_an_id_that_names_no_single_run_is_a_usage_error(path: Path, given: str, message: str) -> None:
+    """Unknown and ambiguous ids are told apart; wildcards of the database are plain characters."""
+
+    async def steps(ledger: Ledger) -> None:
+        for run_id in ("0q3k7f2a0001", "0q3k7f2b0001", "0q3k7f2b0002"):
+            await ledger.add_run(a_run(run_id))
+        await ledger.run(given)
+
+    with pytest.raises(UsageError, match=message):
+        use(path, steps)
+
+
+def test_runs_are_listed_newest_first_a_page_at_a_time(path: Path) -> None:
+    """Pages follow each other without gap or repetition; name and status narrow them."""
+
+    async def steps(ledger: Ledger) -> list[list[str]]:
+        for number in range(5):
+            await ledger.add_run(a_run(f"run{number}", name="odd" if number % 2 else "even"))
+        await ledger.end_run("run1", "completed", ended_ms=5, outputs={})
+        pages = [
+            await ledger.runs(limit=2),
+            await ledger.runs(limit=2, before="run3"),
+            await ledger.runs(name="odd"),
+            await ledger.runs(status="running", name="odd"),
+        ]
+        return [[run.id for run in page] for page in pages]
+
+    assert [["run4", "run3"], ["run2", "run1"], ["run3", "run1"], ["run3"]] == use(path, steps)
+
+
+def test_runs_of_the_same_request_are_found(path: Path) -> None:
+    """A run is found by what was asked for, newest first, others are not."""
+
+    async def steps(ledger: Ledger) -> list[str]:
+        for run_id, request in (("run1", "a"), ("run2", "b"), ("run3", "a")):
+            await ledger.add_run(a_run(run_id, request=request))
+        return [run.id for run in await ledger.runs_of_request("a")]
+
+    assert ["run3", "run1"] == use(path, steps)
+
+
+def test_an_orphaned_run_is_adopted_by_one_process_only(path: Path) -> None:
+    """Of two processes that want the run of a dead one, the first gets it and the second is told."""
+
+    async def steps(ledger: Ledger) -> tuple[bool, bool, str]:
+        await ledger.add_run(a_run())
+        first = await ledger.adopt_run(a_run().id, owner="owner-1", by="owner-2", plan_digest="q" * 64)
+        second = await ledger.adopt_run(a_run().id, owner="owner-1", by="owner-3", plan_digest="q" * 64)
+        return first, second, (await ledger.run(a_run().id)).owner
+
+    assert (True, False, "owner-2") == use(path, steps)
+
+
+def test_an_intent_is_stored_with_its_job(path: Path) -> None:
+    """Job and attempt are there, as given, after the intent; what became of the attempt is kept."""
+    run = a_run()
+    job = a_job(run)
+
+    async def steps(ledger: Ledger) -> tuple[object, object]:
+        await ledger.add_run(run)
+        await ledger.intend(job, an_attempt(job))
+        await ledger.update_attempt(an_attempt(job).prompt_id, status="submitted", server="gpu1", submitted_ms=7)
+        return await ledger.jobs(run.id), await ledger.attempts(run.id)
+
+    submitted = replace(an_attempt(job), status="submitted", server="gpu1", submitted_ms=7)
+    assert ((job,), (submitted,)) == use(path, steps)
+
+
+def test_a_second_attempt_keeps_the_job(path: Path) -> None:
+    """Attempts at one job are listed first to last; the job is one row."""
+    run = a_run()
+    job = a_job(run)
+
+    async def steps(ledger: Ledger) -> tuple[int, list[int]]:
+        await ledger.add_run(run)
+        await ledger.intend(job, an_attempt(job, 1))
+        await ledger.intend(job, an_attempt(job, 2))
+        return len(await ledger.jobs(run.id)), [each.number for each in await ledger.attempts_at(job.id)]
+
+    assert (1, [1, 2]) == use(path, steps)
+
+
+def test_an_attempt_without_its_job_is_not_stored(path: Path) -> None:
+    """A transaction that fails leaves nothing of itself: the job is not there either."""
+    run = a_run()
+    job = a_job(run)
+
+    async def steps(ledger: Ledger) -> tuple[int, int]:
+        await ledger.add_run(run)
+        await ledger.intend(job, an_attempt(job))
+        other = a_job(run, "other")
+        with pytest.raises(Exception, match="UNIQUE"):
+            await ledger.intend(other, replace(an_attempt(other), prompt_id=an_attempt(job).prompt_id))
+        return len(await ledger.jobs(run.id)), len(await ledger.attempts(run.id))
+
+    assert (1, 1) == use(path, steps)
+
+
+def test_outputs_come_back_in_order(path: Path) -> None:
+    """Files under one name keep their order; plain values, null included, come back as they were."""
+    run = a_run()
+    job = a_job(run)
+    given = (
+        OutputRecord(job.id, "caption", "3", value={"a": [1, None]}),
+        an_output(job, "image", position=0, sha256="b" * 64),
+        an_output(job, "image", position=1, sha256="a" * 64),
+        OutputRecord(job.id, "nothing", "4", value=None),
+    )
+
+    async def steps(ledger: Ledger) -> object:
+        await completed(ledger, run, job, *given)
+        return await ledger.outputs([job.id, "unknown"])
+
+    assert {job.id: given, "unknown": ()} == use(path, steps)
+
+
+def test_completed_jobs_are_found_by_digest(path: Path) -> None:
+    """Completed jobs of a digest come with their outputs, the newest first; failed and running ones do not."""
+
+    async def steps(ledger: Ledger) -> list[tuple[str, int]]:
+        for number, status in enumerate(["completed", "completed", "failed", "running"]):
+            run = a_run(f"run{number}")
+            job = replace(a_job(run), created_ms=number)
+            await ledger.add_run(run)
+            await ledger.intend(job, an_attempt(job))
+            if status == "completed":
+                await ledger.complete_job(job.id, [an_output(job)], ended_ms=9)
+            elif status == "failed":
+                await ledger.end_job(job.id, "failed", ended_ms=9, error={"message": "no"})
+        return [(job.run_id, len(given)) for job, given in await ledger.stored_jobs("d" * 64, simulated=False)]
+
+    assert [("run1", 1), ("run0", 1)] == use(path, steps)
+
+
+def test_simulated_results_satisfy_only_those_who_ask_for_them(path: Path) -> None:
+    """A simulated job is found only by a simulated run, and there after the real ones."""
+
+    async def steps(ledger: Ledger) -> tuple[list[str], list[str]]:
+        for run_id, simulated in (("real", False), ("simulated", True)):
+            run = a_run(run_id)
+            await completed(ledger, run, a_job(run), simulated=simulated)
+        found = [await ledger.stored_jobs("d" * 64, simulated=simulated) for simulated in (False, True)]
+        return [job.run_id for job, _ in found[0]], [job.run_id for job, _ in found[1]]
+
+    assert (["real"], ["real", "simulated"]) == use(path, steps)
+
+
+def test_a_search_can_be_kept_to_one_chain_of_runs(path: Path) -> None:
+    """With an origin, only jobs of runs that continue each other are found."""
+
+    async def steps(ledger: Ledger) -> list[str]:
+        other, first = a_run("run1"), a_run("run2")
+        for run in (other, first):
+            await completed(ledger, run, a_job(run))
+        return [job.run_id for job, _ in await ledger.stored_jobs("d" * 64, simulated=False, origin="run2")]
+
+    assert ["run2"] == use(path, steps)
+
+
+def test_a_job_that_was_begun_can_be_taken_from_the_cache(path: Path) -> None:
+    """A resumed run may find that the job it had begun is done elsewhere: the job becomes the finished one."""
+    run = a_run()
+    job = a_job(run)
+    done = replace(job, status="completed", cached_from="some-other-job", ended_ms=9)
+
+    async def steps(ledger: Ledger) -> object:
+        await ledger.add_run(run)
+        await ledger.intend(job, an_attempt(job))
+        await ledger.add_finished_job(done, [an_output(job)])
+        return await ledger.jobs(run.id), await ledger.outputs([job.id])
+
+    assert ((done,), {job.id: (an_output(job),)}) == use(path, steps)
+
+
+def test_doing_a_job_again_replaces_its_outputs(path: Path) -> None:
+    """When a stored file was lost and the job ran again, only the new outputs remain."""
+    run = a_run()
+    job = a_job(run)
+    new = an_output(job, sha256="b" * 64)
+
+    async def steps(ledger: Ledger) -> object:
+        await completed(ledger, run, job, an_output(job), an_output(job, "mask"))
+        await ledger.intend(job, an_attempt(job, 2))
+        await ledger.complete_job(job.id, [new], ended_ms=10)
+        return await ledger.outputs([job.id])
+
+    assert {job.id: (new,)} == use(path, steps)
+
+
+def test_calls_at_the_same_time_are_all_stored(path: Path) -> None:
+    """A hundred runs stored at once are all there, and one that cannot be stored does not take others with it."""
+
+    async def steps(ledger: Ledger) -> tuple[int, int]:
+        doubled = [a_run(f"run{number % 100:03}") for number in range(101)]
+        results = await asyncio.gather(*(ledger.add_run(run) for run in doubled), return_exceptions=True)
+        return sum(result is not None for result in results), len(await ledger.runs(limit=1000))
+
+    assert (1, 100) == use(path, steps)
