@@ -6,6 +6,7 @@ from importlib import import_module
 from comfypipe.engine.registry import NodeClass, Registry
 
 FAMILIES: tuple[str, ...] = (
+    "audio",
     "primitives",
     "strings",
 )

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import string
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,6 +81,12 @@ def save_location(
         )
     Path(target).mkdir(parents=True, exist_ok=True)
     return SaveLocation(Path(target), filename, _next_counter(Path(target), filename), subfolder, filled)
+
+
+def preview_location(folder: Path, width: int = 0, height: int = 0) -> SaveLocation:
+    """Return where a previewing node writes: ``ComfyUI_temp_`` and five random letters, below the temp *folder*."""
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
+    return save_location(f"ComfyUI_temp_{letters}", folder, width, height)
 
 
 def fill_tokens(prefix: str, width: int, height: int, clock: Callable[[], time.struct_time] = time.localtime) -> str:

@@ -10,7 +10,7 @@ import pytest
 from comfypipe._types import JSONObject
 from comfypipe.engine.registry import NodeClass, describe
 
-FAMILIES = ("primitives", "strings")
+FAMILIES = ("audio", "primitives", "strings")
 CLASSES = [each for family in FAMILIES for each in import_module(f"comfypipe.engine.nodes.{family}").NODES]
 WORDING = ("tooltip", "description")
 
@@ -29,7 +29,10 @@ def test_class_is_described_as_recorded(node: NodeClass, recorded: JSONObject) -
 
 
 def without_wording(entry: Any) -> Any:
-    """Drop help texts at every depth; they are written anew here."""
+    """Drop help texts at every depth, and options that hold nothing else; they are written anew here."""
     if isinstance(entry, dict):
         return {key: without_wording(value) for key, value in entry.items() if key not in WORDING}
-    return [without_wording(each) for each in entry] if isinstance(entry, list) else entry
+    if isinstance(entry, list):
+        items = [without_wording(each) for each in entry]
+        return items[:-1] if items[1:] == [{}] and entry[1] else items
+    return entry

@@ -1,0 +1,27 @@
+"""Arrays whose size comes out of a prompt."""
+
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIMIT_BYTES = 16 * 2**30
+"""What one array made from nothing may take: a slip in a number shall not stop the machine."""
+
+
+def zeros(shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
+    """
+    Make a float32 array of zeros.
+
+    Args:
+        name: The inputs that decide its size, for the message.
+
+    Raises:
+        ValueError: It would take more than 16 GiB, or a side is negative.
+    """
+    size_bytes = 4 * prod(shape)
+    if size_bytes > LIMIT_BYTES:
+        raise ValueError(f"{name}: {shape} numbers would take {size_bytes / 2**30:.4g} GiB, at most 16 GiB are allowed")
+    if min(shape) < 0:
+        raise ValueError(f"{name}: no array has the shape {shape}")
+    return np.zeros(shape, np.float32)
