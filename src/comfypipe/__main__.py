@@ -1,0 +1,5 @@
+"""``python -m comfypipe``."""
+
+from comfypipe.cli.main import main
+
+main()

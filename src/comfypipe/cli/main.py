@@ -1,0 +1,68 @@
+"""The program: its commands, and how whatever goes wrong becomes an exit status."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from comfypipe.cli import commands
+from comfypipe.cli.console import Console
+from comfypipe.errors import ComfypipeError
+from comfypipe.exit_status import ExitStatus
+
+
+def build() -> typer.Typer:
+    """Return the application with all its commands."""
+    # Plain help: importing rich for it would take as long as everything else together.
+    app = typer.Typer(
+        name="comfypipe",
+        help="Workflow-as-code for ComfyUI.",
+        epilog="Results go to stdout, narration to stderr. Docs: docs/index.md in the repository.",
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    app.callback()(_program)
+    for name, function in commands.COMMANDS.items():
+        app.command(name)(function)
+    for name, group in commands.GROUPS.items():
+        app.add_typer(group, name=name)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with the exit status of what happened."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(given))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status."""
+    try:
+        status = build()(args=list(arguments), prog_name="comfypipe", standalone_mode=False)
+    except ComfypipeError as error:
+        Console(as_json="--json" in arguments).error(error)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return ExitStatus.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        Console().say("interrupted")
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, as `head` does: nothing is wrong, and Python must not say so again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+    return int(status or ExitStatus.OK)
+
+
+def _program(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),  # noqa: FBT001, FBT003
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("comfypipe"))  # noqa: T201
+        raise typer.Exit
