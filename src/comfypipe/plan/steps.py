@@ -1,0 +1,108 @@
+"""What will run: plans, their steps, and the jobs that steps become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from comfypipe._types import JSONObject
+from comfypipe.diagnostics import Diagnostic
+from comfypipe.manifest.inputs import FileValue, Value
+from comfypipe.manifest.load import Manifest
+from comfypipe.manifest.schema import ModelSpec, RetrySpec
+
+StepOutputs: TypeAlias = Mapping[str, Value] | tuple[Mapping[str, Value], ...]
+"""What a step gave: outputs by name; for a fan-out, one such mapping an item. A skipped step gave an empty mapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    One step of a plan.
+
+    Attributes:
+        inputs: As written: literal values and expressions.
+        for_each: A list, or the expression of one; None when the step runs once.
+        when: The condition, as written; None when it always runs.
+        reads: Ids of the steps whose outputs it reads.
+    """
+
+    id: str
+    workflow: Manifest
+    inputs: Mapping[str, Any]
+    for_each: Any | None = None
+    when: Any | None = None
+    reads: frozenset[str] = frozenset()
+    backend: str | None = None
+    accelerator: tuple[str, ...] = ()
+    retry: RetrySpec = field(default_factory=RetrySpec)
+    timeout_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What will run.
+
+    Attributes:
+        name: Of the workflow or pipeline.
+        inputs: Resolved: every declared input has a value.
+        steps: Each after those that it reads.
+        outputs: By name, the expression that gives it; empty when everything that the last steps save is an output.
+        digest: Names the content, the same on every machine: SHA-256, hex.
+        drawn: Names of the inputs whose seed was drawn, not given.
+        seed: Drawn once for the seeds of steps that the pipeline leaves open; None when no step has one. Pass it as
+            ``draw_seed`` to build the same plan again.
+        warnings: What was found and does not keep the plan from running.
+    """
+
+    name: str
+    kind: Literal["Workflow", "Pipeline"]
+    inputs: Mapping[str, Value]
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, Any]
+    digest: str
+    drawn: tuple[str, ...] = ()
+    seed: int | None = None
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def step(self, step_id: str) -> Step:
+        """Return the step with this id."""
+        return next(step for step in self.steps if step.id == step_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFile:
+    """A file and its place, relative to ComfyUI's folder: ``input/…`` or ``models/<folder>/…``."""
+
+    name: str
+    file: FileValue
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    One prompt that will be submitted.
+
+    Attributes:
+        item: Its index in a fan-out; None when its step runs once.
+        workflow: Name of the workflow.
+        values: Its resolved inputs.
+        prompt: API format.
+        files: What must be in place before it starts.
+        outputs: By name, the node that saves it and its declared type; empty when every saved file is an output.
+        digest: Names the content: what the cache looks up. SHA-256, hex.
+    """
+
+    step_id: str
+    item: int | None
+    workflow: str
+    values: Mapping[str, Value]
+    prompt: JSONObject
+    files: tuple[PlacedFile, ...]
+    outputs: Mapping[str, tuple[str, str]]
+    digest: str
+    backend: str | None = None
+    accelerator: tuple[str, ...] = ()
+    retry: RetrySpec = field(default_factory=RetrySpec)
+    timeout_s: float = 3600.0
+    models: tuple[ModelSpec, ...] = ()

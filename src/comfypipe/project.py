@@ -1,0 +1,172 @@
+"""The project: its root folder, found upward, its settings, and where its files lie."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comfypipe.diagnostics import Source, did_you_mean
+from comfypipe.errors import ProjectError, ProjectNotFound
+
+SETTINGS_FILE = "pyproject.toml"
+_TABLE = "tool.comfypipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    ``[tool.comfypipe]`` of ``pyproject.toml``.
+
+    Attributes:
+        workflows: Folder of the templates and exports; what they include is looked up there.
+        manifests: Folder of the manifests.
+        backend: Where runs go when nothing else says so: a URL, or a name among *backends*.
+        backends: By name, a URL, or a table with ``url`` and what that kind of backend takes besides.
+        catalogs: Folder of kept ``object_info`` files that the repository shares; None when there is none.
+    """
+
+    workflows: str = "workflows"
+    manifests: str = "manifests"
+    backend: str = "embedded:"
+    backends: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    catalogs: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLayout:
+    """
+    A project: its root and its settings.
+
+    Attributes:
+        root: Absolute path of the folder that holds ``pyproject.toml``.
+    """
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "ProjectLayout":
+        """
+        Return the project that *start* (the working directory) lies in.
+
+        Raises:
+            ProjectNotFound: No ``pyproject.toml`` with ``[tool.comfypipe]`` there or above.
+            ProjectError: Its settings cannot be used.
+        """
+        begin = Path(start or Path.cwd()).absolute()
+        for folder in (begin, *begin.parents):
+            if (folder / SETTINGS_FILE).is_file() and (table := _read_table(folder / SETTINGS_FILE)) is not None:
+                return cls(folder, _settings(table, folder / SETTINGS_FILE))
+        raise ProjectNotFound(
+            f"no {SETTINGS_FILE} with [{_TABLE}] in {begin} or above it",
+            hint="run `comfypipe init` here, or go to a project's folder",
+        )
+
+    @property
+    def workflows(self) -> Path:
+        """Folder of the templates and exports."""
+        return self.root / self.settings.workflows
+
+    @property
+    def manifests(self) -> Path:
+        """Folder of the manifests."""
+        return self.root / self.settings.manifests
+
+    @property
+    def state(self) -> Path:
+        """``.comfypipe``: what is kept on disk, hidden from git; made when it is first asked for."""
+        folder = self.root / ".comfypipe"
+        if not (folder / ".gitignore").is_file():
+            _make_state(folder)
+        return folder
+
+    @property
+    def ledger(self) -> Path:
+        """The database of runs."""
+        return self.state / "ledger.sqlite3"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of the stored files, named by content."""
+        return self.state / "artifacts"
+
+    @property
+    def engine(self) -> Path:
+        """Folder of the embedded engine's input, output and temp folders."""
+        return self.state / "engine"
+
+    @property
+    def catalogs(self) -> Path:
+        """Folder of kept ``object_info`` files."""
+        return self.root / self.settings.catalogs if self.settings.catalogs else self.state / "catalogs"
+
+    def show(self, path: Path) -> str:
+        """Return *path* as messages show it: relative to the root where it lies below it, with forward slashes."""
+        absolute = Path(os.path.normpath(path if path.is_absolute() else self.root / path))
+        return absolute.relative_to(self.root).as_posix() if absolute.is_relative_to(self.root) else absolute.as_posix()
+
+
+def _make_state(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise ProjectError(
+            f"{folder} cannot be made: {error.strerror}", hint="runs, stored files and catalogs are kept there"
+        ) from error
+
+
+def _read_table(path: Path) -> dict[str, Any] | None:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(f"{path} is not TOML: {error}", hint="mend it, then try again") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} cannot be read: {error}") from error
+    tool = document.get("tool")
+    table = tool.get("comfypipe") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
+
+
+def _settings(table: Mapping[str, Any], path: Path) -> Settings:
+    known = list(Settings.__dataclass_fields__)
+    for key, value in table.items():
+        if key not in known:
+            hint = did_you_mean(key, known) or f"settings are {', '.join(known)}"
+            raise ProjectError(f'[{_TABLE}] has no setting "{key}"', hint=hint, source=_place(path, key))
+        if problem := _problem(key, value):
+            raise ProjectError(problem, source=_place(path, key))
+    return Settings(**table)
+
+
+def _problem(key: str, value: object) -> str | None:
+    if key == "backends":
+        if isinstance(value, dict) and all(_is_backend(each) for each in value.values()):
+            return None
+        return "backends takes a table: a URL by name, or a table with url by name"
+    if not isinstance(value, str) or not value:
+        return f"{key} takes text"
+    if key != "backend" and (Path(value).is_absolute() or ".." in Path(value).parts):
+        return f"{key} takes a folder inside the project"
+    return None
+
+
+def _is_backend(value: object) -> bool:
+    return bool(value) and (isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("url"), str)))
+
+
+def _place(path: Path, key: str) -> Source:
+    """Find the line on which *key* is set; tomllib does not tell."""
+    inside = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if text.startswith("["):
+            name = text.strip("[] ").replace('"', "").replace(" ", "")
+            inside = name == _TABLE
+            if name == f"{_TABLE}.{key}":
+                return Source(str(path), number, line.index("[") + 1)
+        elif inside and text.split("=", 1)[0].strip().strip("\"'").split(".", 1)[0] == key:
+            return Source(str(path), number, len(line) - len(line.lstrip()) + 1)
+    return Source(str(path), 1, 1)
