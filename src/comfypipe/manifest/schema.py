@@ -20,7 +20,7 @@ Identifier: TypeAlias = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$",
-        description="Letters, digits and _, beginning with a letter; at most 64. Not a reserved word.",
+        description="Letters, digits and _, beginning with a letter; at most 64, and no reserved word.",
     ),
 ]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -222,13 +222,13 @@ Timeout: TypeAlias = Annotated[float, Meta(gt=0, description="Seconds after whic
 Presets: TypeAlias = Annotated[
     dict[Name, dict[str, Any]], Meta(description="Named sets of input values, chosen with --preset.")
 ]
-Inputs: TypeAlias = Annotated[dict[str, InputSpec], Meta(description="What can be set from outside, by name.")]
+Inputs: TypeAlias = Annotated[dict[Identifier, InputSpec], Meta(description="What can be set from outside, by name.")]
 Tags: TypeAlias = Annotated[tuple[str, ...], Meta(description="Words to find it by.")]
 
 
 class _Manifest(Spec, frozen=True, kw_only=True, tag_field="kind", rename={"api_version": "apiVersion"}):
     api_version: Literal["comfypipe/v1"]
-    name: Annotated[str, Meta(description="The name that commands use; without it, the file's.")] = ""
+    name: Name = ""
     description: Annotated[str, Meta(description="What it makes, in a line.")] = ""
     inputs: Inputs = {}
     presets: Presets = {}
@@ -256,7 +256,7 @@ class WorkflowSpec(_Manifest, frozen=True, kw_only=True, tag="Workflow"):
     retry: RetrySpec = RetrySpec()
     timeout_s: Timeout = 3600.0
     outputs: Annotated[
-        dict[str, OutputSpec],
+        dict[Identifier, OutputSpec],
         Meta(description="Its outputs by name; without any, every saved file is an output."),
     ] = {}
 
@@ -264,7 +264,7 @@ class WorkflowSpec(_Manifest, frozen=True, kw_only=True, tag="Workflow"):
 class StepSpec(Spec, frozen=True, kw_only=True):
     """One step of a pipeline: a workflow, and what goes into it."""
 
-    id: Annotated[str, Meta(description="Name of the step: others read steps.ID.outputs.NAME.")]
+    id: Identifier
     workflow: Annotated[str, Meta(description="Name of the workflow that it runs.")]
     inputs: Annotated[
         dict[str, Any],
@@ -286,7 +286,7 @@ class PipelineSpec(_Manifest, frozen=True, kw_only=True, tag="Pipeline"):
 
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, description="The steps, in any order.")]
     outputs: Annotated[
-        dict[str, str],
+        dict[Identifier, str],
         Meta(description='Its outputs by name, such as "{{ steps.sheet.outputs.image }}".'),
     ] = {}
 

@@ -1,0 +1,90 @@
+"""Values of inputs, files above all."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+FOLDER = "comfypipe"
+"""The subfolder of ComfyUI's input folder that our files are placed in."""
+
+_WORDS = {"image": "an image", "mask": "a mask", "video": "a video", "audio": "a sound file", "file": "a file"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileValue:
+    """
+    A file that is an input's value.
+
+    Attributes:
+        filename: Its own name, for people and for its suffix.
+        media: ``image``, ``mask``, ``video``, ``audio`` or ``file``.
+        path: Where it lies on this machine; None when only *url* is known.
+        url: Where it can be fetched from.
+        sha256: Of its bytes, as hex; None until a URL has been fetched.
+    """
+
+    filename: str
+    media: str = "file"
+    path: Path | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+    @property
+    def placeholder(self) -> bool:
+        """Whether it only stands in for a file that a step has not made yet."""
+        return self.path is None and self.url is None
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other files: the digest of its bytes, else of where they come from."""
+        return self.sha256 or hashlib.sha256(f"{self.url or ''}\n{self.filename}".encode(errors="replace")).hexdigest()
+
+    @property
+    def placement(self) -> str:
+        """
+        Its name relative to ComfyUI's input folder, as nodes are given it.
+
+        Made of the content, so that the same bytes always have the same name: prompts stay stable, servers cache.
+        """
+        return f"{FOLDER}/{self.identity[:16]}/{safe_filename(self.filename)}"
+
+
+Value: TypeAlias = str | int | float | bool | list[Any] | dict[str, Any] | FileValue | None
+"""What an input can hold; lists may hold files."""
+
+
+def safe_filename(name: str) -> str:
+    """Return *name* with only what every server and file system takes: at most 80 of letters, digits and ``._-``."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
+    stem, dot, suffix = cleaned.rpartition(".")
+    if not dot:
+        return cleaned[:80] or "file"
+    return f"{stem[: 79 - len(suffix[:16])] or 'file'}.{suffix[:16]}"
+
+
+def describe(value: object) -> str:
+    """Return what a value is, in words, for messages."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f'the text "{shortened(value)}"'
+        case FileValue():
+            return _WORDS.get(value.media, "a file")
+        case list() | tuple():
+            return f"a list of {len(value)}"
+        case dict():
+            return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def shortened(text: str) -> str:
+    """Return *text* in one line of at most 60 characters, for messages."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}…"
