@@ -1,6 +1,6 @@
 """The prompt as a value: nodes, links, order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ class Node:
         inputs: By name, a `Link` or a literal JSON value.
         title: ``_meta.title``, what the editor shows.
         extra: The node's other keys (``_meta`` whole, ``is_changed``, …), kept as they came.
+        has_inputs: Whether the document has an ``inputs`` object for it; a server refuses a node without.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Node:
     inputs: Mapping[str, Any]
     title: str | None = None
     extra: Mapping[str, JSON] = field(default_factory=dict)
+    has_inputs: bool = True
 
     def links(self) -> Iterator[tuple[str, Link]]:
         """Yield the names of the linked inputs with their links."""
@@ -67,8 +69,9 @@ class PromptGraph:
         if isinstance(document.get("nodes"), list):
             raise _not_a_prompt(
                 "this is a UI graph (the editor's own save), not a prompt",
-                "",
+                "Node ID '#nodes'",
                 hint="convert it with `comfypipe import FILE`, or use the editor's Export (API)",
+                said=_NO_CLASS_TYPE,
             )
         return cls({str(node_id): _parse_node(str(node_id), raw) for node_id, raw in document.items()})
 
@@ -102,7 +105,7 @@ class PromptGraph:
                     stack.extend((parent, False) for parent in self._parents(node_id) if parent not in finished)
         return tuple(finished)
 
-    def ancestors(self, node_ids: "Iterator[str] | tuple[str, ...] | list[str]") -> frozenset[str]:
+    def ancestors(self, node_ids: Iterable[str]) -> frozenset[str]:
         """Return *node_ids* with every node that they read, directly or not."""
         found: set[str] = set()
         waiting = [node_id for node_id in node_ids if node_id in self.nodes]
@@ -136,28 +139,29 @@ class PromptGraph:
         return parents[::-1]  # popped from the stack's end: the first input is visited first
 
 
+_NO_CLASS_TYPE = "Cannot execute because a node is missing the class_type property."
+
+
 def parse_input(value: JSON) -> Any:
     """
     Return a `Link` for what ComfyUI takes as one, else the literal.
 
-    ComfyUI takes every list for a link and refuses those without two items; only well-formed ones become a `Link` here,
-    so that validation can name the others.
+    ComfyUI takes every list for a link and refuses those without two items, and those whose node id is a number; only
+    well-formed ones become a `Link` here, so that validation can name the others.
     """
     match value:
-        case [str() | int() as node_id, int() as slot] if not isinstance(node_id, bool) and not isinstance(slot, bool):
-            return Link(str(node_id), slot)
+        case [str() as node_id, int() as slot]:
+            return Link(node_id, int(slot))
         case _:
             return value
 
 
 def _parse_node(node_id: str, raw: JSON) -> Node:
     if not isinstance(raw, Mapping):
-        raise _not_a_prompt(f"node {node_id} is not an object", f"Node ID '#{node_id}'")
+        raise _not_a_prompt(f"node {node_id} is not an object", f"Node ID '#{node_id}'", said=_NO_CLASS_TYPE)
     class_type = raw.get("class_type")
     if not isinstance(class_type, str):
-        raise _not_a_prompt(
-            "Cannot execute because a node is missing the class_type property.", f"Node ID '#{node_id}'"
-        )
+        raise _not_a_prompt(f"node {node_id} has no class_type", f"Node ID '#{node_id}'", said=_NO_CLASS_TYPE)
     inputs = raw.get("inputs", {})
     if not isinstance(inputs, Mapping):
         raise _not_a_prompt(f"the inputs of node {node_id} are not an object", f"Node ID '#{node_id}'")
@@ -169,6 +173,7 @@ def _parse_node(node_id: str, raw: JSON) -> Node:
         inputs={name: parse_input(value) for name, value in inputs.items()},
         title=title if isinstance(title, str) else None,
         extra={key: value for key, value in raw.items() if key not in ("inputs", "class_type")},
+        has_inputs="inputs" in raw,
     )
 
 
@@ -176,11 +181,13 @@ def _node_to_json(node: Node) -> JSONObject:
     inputs = {
         name: [value.node_id, value.slot] if isinstance(value, Link) else value for name, value in node.inputs.items()
     }
-    return {"inputs": inputs, "class_type": node.class_type, **node.extra}
+    given = {"inputs": inputs} if node.has_inputs else {}
+    return {**given, "class_type": node.class_type, **node.extra}
 
 
-def _not_a_prompt(message: str, details: str, hint: str | None = None) -> PromptInvalid:
-    error = {"type": "invalid_prompt", "message": message, "details": details, "extra_info": {}}
+def _not_a_prompt(message: str, details: str, hint: str | None = None, said: str | None = None) -> PromptInvalid:
+    """Return the error; *said* is what a server would say where our own words are clearer."""
+    error = {"type": "invalid_prompt", "message": said or message, "details": details, "extra_info": {}}
     return PromptInvalid(message, error=error, hint=hint)
 
 

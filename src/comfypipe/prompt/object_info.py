@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from comfypipe._types import JSON, JSONObject
+from comfypipe.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,25 @@ class ObjectInfo(Mapping[str, NodeInfo]):
         return hashlib.sha256(json.dumps(self._raw, sort_keys=True).encode()).hexdigest()
 
 
+def read_object_info(path: Path) -> ObjectInfo:
+    """
+    Read a catalog: a file that holds the reply of ``GET /object_info``.
+
+    Raises:
+        UsageError: It cannot be read, or is no such reply.
+    """
+    hint = "make one with `comfypipe catalog pull --backend URL`"
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not JSON: {error}", hint=hint) from error
+    if not isinstance(raw, dict) or not all(isinstance(each, dict) and "input" in each for each in raw.values()):
+        raise UsageError(f"{path}: not the reply of GET /object_info", hint=hint)
+    return ObjectInfo(raw)
+
+
 def parse_node_info(class_type: str, raw: JSONObject) -> NodeInfo:
     """Read one entry of ``/object_info``, in V1 or V3 form; what is missing takes ComfyUI's default."""
     declared = _object(raw.get("input"))
@@ -115,15 +136,15 @@ def parse_node_info(class_type: str, raw: JSONObject) -> NodeInfo:
         for name, spec in _object(declared.get(group)).items()
     }
     types = raw.get("output") or []
-    names = raw.get("output_name") or types
-    is_list = raw.get("output_is_list") or [False] * len(types)
     return NodeInfo(
         class_type=class_type,
         inputs=inputs,
         hidden=_object(declared.get("hidden")),
         outputs=tuple(
-            OutputInfo(str(name), _type_name(kind), bool(as_list))
-            for name, kind, as_list in zip(names, types, is_list, strict=False)
+            OutputInfo(str(name or _type_name(kind)), _type_name(kind), bool(as_list))
+            for kind, name, as_list in zip(
+                types, _padded(raw.get("output_name"), types), _padded(raw.get("output_is_list"), types), strict=True
+            )
         ),
         output_node=bool(raw.get("output_node")),
         input_is_list=bool(raw.get("input_is_list", raw.get("is_input_list"))),
@@ -154,6 +175,12 @@ def _parse_input(name: str, group: Literal["required", "optional"], spec: JSON) 
 
 def _type_name(kind: JSON) -> str:
     return "COMBO" if isinstance(kind, list) else str(kind)
+
+
+def _padded(values: JSON, types: list[JSON]) -> list[JSON]:
+    """Return as many values as there are types; custom nodes are known to declare fewer."""
+    given = list(values or ())[: len(types)]
+    return given + [None] * (len(types) - len(given))
 
 
 def _object(value: JSON) -> JSONObject:
