@@ -19,9 +19,19 @@ def zeros(shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
     Raises:
         ValueError: It would take more than 16 GiB, or a side is negative.
     """
-    size_bytes = 4 * prod(shape)
-    if size_bytes > LIMIT_BYTES:
-        raise ValueError(f"{name}: {shape} numbers would take {size_bytes / 2**30:.4g} GiB, at most 16 GiB are allowed")
+    check_size(shape, name)
     if min(shape) < 0:
         raise ValueError(f"{name}: no array has the shape {shape}")
     return np.zeros(shape, np.float32)
+
+
+def check_size(shape: tuple[int, ...], name: str) -> None:
+    """
+    Refuse a float32 array of *shape* that would be too large.
+
+    Raises:
+        ValueError: It would take more than 16 GiB.
+    """
+    size_bytes = 4 * prod(shape)
+    if size_bytes > LIMIT_BYTES:
+        raise ValueError(f"{name}: {shape} numbers would take {size_bytes / 2**30:.4g} GiB, at most 16 GiB are allowed")

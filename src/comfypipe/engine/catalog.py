@@ -6,9 +6,11 @@ from importlib import import_module
 from comfypipe.engine.registry import NodeClass, Registry
 
 FAMILIES: tuple[str, ...] = (
+    "animated",
     "audio",
     "primitives",
     "strings",
+    "video",
 )
 """Modules of `comfypipe.engine.nodes`, each with its ``NODES``."""
 

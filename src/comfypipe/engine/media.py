@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from comfypipe._types import JSON, JSONObject
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 
 @contextmanager
@@ -18,14 +22,39 @@ def opened(path: Path) -> Iterator["InputContainer"]:
     Open a media file for reading.
 
     Raises:
-        av.error.FFmpegError: It cannot be opened or decoded, here or while it is read. The class is FFmpeg's own (such
-            as ``InvalidDataError``), the message names the file.
+        av.error.FFmpegError: It is none that FFmpeg knows, or it is damaged. The class is FFmpeg's own (such as
+            ``InvalidDataError``), the message names the file.
     """
     import av
 
+    with _reading(path):
+        container = av.open(path, mode="r")
+    with container:
+        yield container
+
+
+def decoded(container: "InputContainer", *streams: "VideoStream | AudioStream") -> Iterator["VideoFrame | AudioFrame"]:
+    """
+    Decode *streams* in the order in which the file has them.
+
+    Raises:
+        av.error.FFmpegError: As `opened`.
+    """
+    frames = cast("Iterator[VideoFrame | AudioFrame]", container.decode(*streams))
+    while True:
+        with _reading(Path(container.name)):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    import av
+
     try:
-        with av.open(path, mode="r") as container:
-            yield container
+        yield
     except av.error.FFmpegError as error:
         message = f"cannot read {path.name}: {error.strerror or error}; is it cut short or damaged?"
         raise type(error)(error.errno or 0, message) from error

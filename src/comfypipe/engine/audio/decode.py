@@ -1,13 +1,13 @@
 """Read sound from files: anything that FFmpeg can decode, the audio track of a video as well."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comfypipe.engine.audio.sound import Audio, sound
-from comfypipe.engine.media import opened
+from comfypipe.engine.media import decoded, opened
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -29,7 +29,7 @@ def read_audio(path: Path) -> Audio:
         if not container.streams.audio:
             raise ValueError("No audio stream found in the file.")
         stream = container.streams.audio[0]
-        parts = [to_float(frame) for frame in container.decode(stream)]
+        parts = [to_float(cast("AudioFrame", frame)) for frame in decoded(container, stream)]
         if not parts:
             raise ValueError("No audio frames decoded.")
         return sound(join(parts), stream.codec_context.sample_rate)

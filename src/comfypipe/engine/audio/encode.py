@@ -68,14 +68,14 @@ def write_audio(
         container.mux(stream.encode(None))
 
 
-def audio_frames(samples: NDArray[np.float32], rate_hz: int) -> Iterator["AudioFrame"]:
-    """Cut (channel, sample) into timed frames of packed float32."""
+def audio_frames(samples: NDArray[np.float32], rate_hz: int, start: int = 0) -> Iterator["AudioFrame"]:
+    """Cut (channel, sample), which begins at sample *start*, into timed frames of packed float32."""
     import av
 
     for begin in range(0, samples.shape[1], CHUNK):
         packed = np.ascontiguousarray(samples[:, begin : begin + CHUNK].T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=LAYOUTS[samples.shape[0]])
-        frame.sample_rate, frame.pts = rate_hz, begin
+        frame.sample_rate, frame.pts = rate_hz, start + begin
         yield frame
 
 

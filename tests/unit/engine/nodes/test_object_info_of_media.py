@@ -10,7 +10,7 @@ import pytest
 from comfypipe._types import JSONObject
 from comfypipe.engine.registry import NodeClass, describe
 
-FAMILIES = ("audio", "primitives", "strings")
+FAMILIES = ("animated", "audio", "primitives", "strings", "video")
 CLASSES = [each for family in FAMILIES for each in import_module(f"comfypipe.engine.nodes.{family}").NODES]
 WORDING = ("tooltip", "description")
 
@@ -28,11 +28,26 @@ def test_class_is_described_as_recorded(node: NodeClass, recorded: JSONObject) -
     assert without_wording(recorded[node.class_type]) == without_wording(describe(node))
 
 
+@pytest.mark.parametrize("node", CLASSES, ids=lambda node: node.class_type)
+def test_options_are_written_where_recorded(node: NodeClass, recorded: JSONObject) -> None:
+    """An input without options is `[type]` or `[type, {}]`, as the real server has it."""
+    real, ours = (each["input"] for each in (recorded[node.class_type], describe(node)))
+    given = [(group, name) for group in ("required", "optional") for name in real.get(group, {})]
+    assert [len(real[group][name]) for group, name in given if not has_tooltip(real[group][name])] == [
+        len(ours[group][name]) for group, name in given if not has_tooltip(real[group][name])
+    ]
+
+
+def has_tooltip(entry: list[Any]) -> bool:
+    """Tell whether an input has a help text."""
+    return len(entry) == 2 and "tooltip" in entry[1]
+
+
 def without_wording(entry: Any) -> Any:
     """Drop help texts at every depth, and options that hold nothing else; they are written anew here."""
     if isinstance(entry, dict):
         return {key: without_wording(value) for key, value in entry.items() if key not in WORDING}
     if isinstance(entry, list):
         items = [without_wording(each) for each in entry]
-        return items[:-1] if items[1:] == [{}] and entry[1] else items
+        return items[:-1] if items[1:] == [{}] else items
     return entry
