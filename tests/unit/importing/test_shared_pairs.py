@@ -1,0 +1,56 @@
+"""Real workflows against the prompts that ComfyUI's own frontend makes of them."""
+
+import importlib.util
+import json
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from comfypipe._types import JSONObject
+from comfypipe.importing.convert import to_prompt
+from comfypipe.importing.ui_graph import parse_ui_graph
+from comfypipe.prompt.object_info import ObjectInfo
+
+THEN = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  the references' clock was local
+LEAST = 0.99
+
+
+@pytest.fixture(scope="module")
+def folder(shared: Path) -> Path:
+    """Return the folder of pairs."""
+    return shared / "ui2api"
+
+
+@pytest.fixture(scope="module")
+def compare(folder: Path) -> ModuleType:
+    """Return the module that scores equality."""
+    spec = importlib.util.spec_from_file_location("compare", folder / "compare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def is_clean(entry: JSONObject) -> bool:
+    """Tell whether the reference of *entry* is known to be right and repeatable."""
+    return not (entry.get("suspect") or entry.get("suspect_fe1581") or entry.get("unstable"))
+
+
+def test_conversions_equal_those_of_the_frontend(folder: Path, compare: ModuleType) -> None:
+    """At least 99 of 100 clean pairs are equal in all that a server reads, against frontend 1.58.1."""
+    raw = json.loads((folder / "object_info.json").read_text())
+    clean = [each for each in json.loads((folder / "index.json").read_text())["workflows"] if is_clean(each)]
+    different: dict[str, object] = {}
+    for entry in clean:
+        path = folder / entry["corpus"] / entry["name"]
+        graph = parse_ui_graph(json.loads(path.with_name(f"{path.name}.ui.json").read_text()))
+        wanted = json.loads(path.with_name(f"{path.name}.api-fe1.58.1.json").read_text())
+        got = to_prompt(graph, ObjectInfo(raw), choose=lambda _: 0, now=THEN).prompt
+        result = compare.compare(got, wanted, raw)
+        if not result["runtime"]:
+            different[entry["name"]] = result["diffs"]
+    assert len(clean) > 200
+    assert len(different) <= (1 - LEAST) * len(clean), different
