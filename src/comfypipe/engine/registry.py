@@ -18,6 +18,7 @@ class InputSpec:
         options: ``default``, ``min``, ``max``, ``step``, ``tooltip``, … as ComfyUI declares them.
         folder: For combos of files: the folder below ``input`` that is listed at the time of asking (``""`` the folder
             itself), filtered by *media*.
+        lists_folders: Folders are listed instead of files.
         always_options: A V1 class that declares empty options: described as ``[type, {}]``, not as ``[type]``.
     """
 
@@ -27,6 +28,7 @@ class InputSpec:
     folder: str | None = None
     media: tuple[str, ...] = ()
     always_options: bool = False
+    lists_folders: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,11 @@ def _describe_input(spec: InputSpec, schema: Literal["v1", "v3"], folders: Folde
 def _list_files(spec: InputSpec, folders: Folders | None) -> tuple[str, ...]:
     if folders is None or not (folders.input / (spec.folder or "")).is_dir():
         return ()
-    found = (each for each in (folders.input / (spec.folder or "")).iterdir() if each.is_file())
+    found = (
+        each
+        for each in (folders.input / (spec.folder or "")).iterdir()
+        if (each.is_dir() if spec.lists_folders else each.is_file())
+    )
     return tuple(sorted(each.name for each in found if not spec.media or each.suffix.lower() in spec.media))
 
 
@@ -229,6 +235,11 @@ def combo(*choices: JSON, **options: JSON) -> InputSpec:
 def files(folder: str, *media: str, **options: JSON) -> InputSpec:
     """Declare a choice among the files of a folder below ``input`` whose suffix is in *media*."""
     return InputSpec((), options, folder=folder, media=media)
+
+
+def subfolders(folder: str, **options: JSON) -> InputSpec:
+    """Declare a choice among the folders in a folder below ``input``."""
+    return InputSpec((), options, folder=folder, lists_folders=True)
 
 
 def _number_options(

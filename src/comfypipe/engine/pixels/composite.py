@@ -25,7 +25,7 @@ def composite(destination: Floats, source: Floats, left: int, top: int, mask: Fl
     height, width = source.shape[1:3]
     left, top = _clamped(left, width, destination.shape[2]), _clamped(top, height, destination.shape[1])
     rows, columns = slice(top, top + height), slice(left, left + width)
-    visible = source[:, : destination.shape[1] - top, : destination.shape[2] - left]
+    visible = source[:, : destination.shape[1] - max(top, 0), : destination.shape[2] - max(left, 0)]
     _check_fit(visible, destination[:, rows, columns], masked=mask is not None)
     result = destination.copy()
     target = result[:, rows, columns]

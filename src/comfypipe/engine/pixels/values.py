@@ -59,3 +59,15 @@ def blockwise(function: Callable[..., Floats], *operands: Floats) -> Floats:
 def row_blocks(shape: tuple[int, ...], samples: int = BLOCK) -> Iterator[slice]:
     """Cut the first axis of *shape* into slices of about *samples* samples each, one row at least."""
     return blocks(shape[0], max(1, samples // max(1, prod(shape[1:]))))
+
+
+def mask_batch(mask: Floats) -> Floats:
+    """
+    Return masks as (batch, height, width), whatever stood before height and width.
+
+    Raises:
+        RuntimeError: There is not one pixel in it.
+    """
+    if not mask.size:
+        raise RuntimeError(f"a mask of shape {list(mask.shape)} is empty")
+    return mask.reshape(-1, *mask.shape[-2:])
