@@ -1,0 +1,43 @@
+"""Prefect blocks: what a deployment keeps on Prefect's server instead of in code."""
+
+import httpx
+from prefect.blocks.abstract import CredentialsBlock
+from pydantic import Field, SecretStr
+
+COMFYICU_URL = "https://comfy.icu/api/v1"
+
+
+class ComfyICUCredentials(CredentialsBlock):
+    """
+    The key to a ComfyICU account, or to a service that speaks its protocol.
+
+    Example:
+        ```python
+        credentials = await ComfyICUCredentials.aload("production")
+        async with credentials.get_client() as client:
+            reply = await client.get("/workflows")
+        ```
+    """
+
+    _block_type_name = "ComfyICU Credentials"
+    _block_type_slug = "comfyicu-credentials"
+    _description = "Key to a ComfyICU account, or to a service that speaks its protocol."
+
+    api_key: SecretStr = Field(default=..., title="API key", description="Sent as a bearer token.")
+    base_url: str = Field(
+        default=COMFYICU_URL, title="Base URL", description="Where the runs API answers.", pattern=r"^https?://\S+$"
+    )
+
+    def get_client(self, timeout_s: float = 30.0) -> httpx.AsyncClient:
+        """
+        Return an HTTP client that sends the key with every request. Use it with ``async with``.
+
+        Redirects are not followed: they would carry the key elsewhere.
+        """
+        key = self.api_key.get_secret_value()
+        return httpx.AsyncClient(
+            base_url=self.base_url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=timeout_s,
+            follow_redirects=False,
+        )
