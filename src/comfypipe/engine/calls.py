@@ -12,10 +12,16 @@ from comfypipe.engine.values import freeze
 
 
 @cache
+def declares(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether *function* has a parameter *name* of its own."""
+    return name in inspect.signature(function).parameters
+
+
+@cache
 def accepts(function: Callable[..., Any], name: str) -> bool:
     """Tell whether *function* has a parameter *name*, or takes any."""
-    parameters = inspect.signature(function).parameters
-    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    parameters = inspect.signature(function).parameters.values()
+    return declares(function, name) or any(each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def call_node(

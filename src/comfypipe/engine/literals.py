@@ -1,14 +1,12 @@
 """Literal inputs as ComfyUI takes them: converted to what the class declares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.engine.registry import NodeClass
 from comfypipe.prompt.graph import Link, Node, PromptGraph
-
-_CONVERT: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+from comfypipe.prompt.inputs import convert_literal
 
 
 def convert_literals(graph: PromptGraph, classes: Mapping[str, NodeClass]) -> PromptGraph:
@@ -37,7 +35,7 @@ def _convert_node(node: Node, node_class: NodeClass) -> Node:
         spec = node_class.inputs.get(name)
         if spec is not None and not isinstance(value, Link):
             converted = _convert(value, spec.type)
-            if converted is not value:
+            if converted is not value:  # most are as they should be: their nodes stay as they are
                 changed[name] = converted
     return replace(node, inputs={**node.inputs, **changed}) if changed else node
 
@@ -45,11 +43,8 @@ def _convert_node(node: Node, node_class: NodeClass) -> Node:
 def _convert(value: JSON, kind: str | tuple[JSON, ...]) -> JSON:
     if isinstance(value, dict) and "__value__" in value:
         value = value["__value__"]
-    convert = _CONVERT.get(kind) if isinstance(kind, str) else None
-    if convert is None or type(value) is convert:
-        return value
     try:
-        return convert(value)
+        return convert_literal(kind, value) if isinstance(kind, str) else value
     except (TypeError, ValueError, OverflowError):
         return value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.cache import Cache, Entry
-from comfypipe.engine.calls import accepts, call_node
+from comfypipe.engine.calls import call_node, declares
 from comfypipe.engine.events import (
     Event,
     Listener,
@@ -173,7 +173,7 @@ class Runner:
             return call_node(
                 node_class,
                 inputs,
-                context if accepts(node_class.function, "context") else None,
+                context if declares(node_class.function, "context") else None,
                 self._interruption.check,
             )
         finally:
