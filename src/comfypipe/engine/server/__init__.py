@@ -1,0 +1,1 @@
+"""The engine behind ComfyUI's own HTTP and WebSocket protocol."""

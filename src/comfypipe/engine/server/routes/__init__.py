@@ -1,0 +1,1 @@
+"""Routes of the protocol, a file for each noun; every file defines ``ROUTES``."""
