@@ -48,7 +48,7 @@ def blur(images: Floats, radius: int, sigma: float) -> Floats:
     """
     _check_radius(images, radius)
     kernel = gaussian_kernel(radius, sigma)
-    return _direct(images, kernel) if _is_small(images, radius) else _two_passes(images, radius, sigma)
+    return convolve(images, kernel) if _is_small(images, radius) else _two_passes(images, radius, sigma)
 
 
 def sharpen(images: Floats, radius: int, sigma: float, strength: float) -> Floats:
@@ -63,7 +63,7 @@ def sharpen(images: Floats, radius: int, sigma: float, strength: float) -> Float
     if _is_small(images, radius):
         kernel = gaussian_kernel(radius, sigma) * np.float32(-gain)
         kernel[radius, radius] += 1 - torch_sum(kernel)
-        result = _direct(images, kernel)
+        result = convolve(images, kernel)
     else:
         result = _two_passes(images, radius, sigma)
         for image, blurred in zip(images, result, strict=True):
@@ -87,7 +87,8 @@ def _is_small(images: Floats, radius: int) -> bool:
     return (2 * radius + 1) ** 2 * images.size <= _DIRECT_LIMIT
 
 
-def _direct(images: Floats, kernel: Kernel) -> Floats:
+def convolve(images: Floats, kernel: Kernel) -> Floats:
+    """Convolve images (batch, height, width, channel) with a square kernel, reflected beyond the edges."""
     radius = len(kernel) // 2
     height, width = images.shape[1:3]
     result = np.empty(images.shape, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from comfypipe.engine.arrays import check_size
 from comfypipe.engine.pixels.fused import Weights, fma, fma_sum
 from comfypipe.engine.pixels.values import Floats, blocks, from_bytes, row_blocks, to_bytes
 
@@ -34,6 +35,7 @@ def resize(images: Floats, width: int, height: int, method: str) -> Floats:
     Raises:
         RuntimeError: A side of input or output is zero.
         NotImplementedError: There is no such *method*.
+        ValueError: The result would be too large.
     """
     if method not in RESAMPLERS:
         raise NotImplementedError(f"unknown upscale_method {method!r}: expected one of {', '.join(RESAMPLERS)}")
@@ -42,20 +44,27 @@ def resize(images: Floats, width: int, height: int, method: str) -> Floats:
             "Input and output sizes should be greater than 0, but got "
             f"input (H: {images.shape[1]}, W: {images.shape[2]}) output (H: {height}, W: {width})"
         )
+    check_size((len(images), height, width, images.shape[3]), "width, height")
     return RESAMPLERS[method](images, width, height)
 
 
 def resize_cropped(images: Floats, width: int, height: int, method: str) -> Floats:
+    """Trim to the proportions of *width* by *height* about the centre, then resample."""
+    rows, columns = images.shape[1:3]
+    x, y = margins(columns, rows, width, height)
+    return resize(images[:, y : rows - y, x : columns - x], width, height, method)
+
+
+def margins(columns: int, rows: int, width: int, height: int) -> tuple[int, int]:
     """
-    Trim to the proportions of *width* by *height* about the centre, then resample.
+    Return how much to trim left and right, above and below, for the proportions of *width* by *height*.
 
     As much is cut from either side, so the trimmed side keeps its parity.
     """
-    rows, columns = images.shape[1:3]
     ratio, wanted = columns / rows if rows else 0, width / height if height else 0
     x = round((columns - columns * (wanted / ratio)) / 2) if ratio > wanted else 0
     y = round((rows - rows * (ratio / wanted)) / 2) if ratio < wanted else 0
-    return resize(images[:, y : rows - y, x : columns - x], width, height, method)
+    return x, y
 
 
 def nearest_exact(images: Floats, width: int, height: int) -> Floats:

@@ -10,9 +10,20 @@ import pytest
 from comfypipe._types import JSONObject
 from comfypipe.engine.registry import NodeClass, describe
 
-FAMILIES = ("animated", "audio", "primitives", "strings", "video")
+FAMILIES = (
+    "animated",
+    "audio",
+    "latent_batch",
+    "latent_empty",
+    "latent_files",
+    "latent_math",
+    "latent_shape",
+    "primitives",
+    "strings",
+    "video",
+)
 CLASSES = [each for family in FAMILIES for each in import_module(f"comfypipe.engine.nodes.{family}").NODES]
-WORDING = ("tooltip", "description")
+WORDING = ("tooltip", "output_tooltips", "description")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Latents as arrays and as files."""

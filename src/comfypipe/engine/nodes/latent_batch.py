@@ -1,0 +1,166 @@
+"""Nodes on batches of latents: join, repeat, pick, group anew. Source: ComfyUI 0.3.64."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comfypipe.engine.latents.value import Latent, Samples, fit_size, samples_of, scale
+from comfypipe.engine.pixels.composite import repeat_to
+from comfypipe.engine.registry import InputSpec, NodeClass, combo, integer, outputs, required
+
+_CELL = 8
+"""Pixels of a noise mask for one cell of the latent."""
+
+
+def join(samples1: Latent, samples2: Latent) -> tuple[Latent]:
+    """
+    Put *samples2* behind *samples1*, scaled to the same size.
+
+    Raises:
+        ValueError: Channels, frames or ranks differ.
+    """
+    first, second = samples_of(samples1, "samples1"), samples_of(samples2, "samples2")
+    indices = _indices(samples1) + _indices(samples2)
+    return ({**samples1, "samples": np.concatenate([first, fit_size(second, first)]), "batch_index": indices},)
+
+
+def repeat(samples: Latent, amount: int) -> tuple[Latent]:
+    """Repeat the whole batch *amount* times; noise masks and indices go with it."""
+    given = samples_of(samples, "samples")
+    repeated: Latent = {**samples, "samples": np.concatenate([given] * amount)}
+    if "noise_mask" in samples:
+        masks = (
+            repeat_to(samples["noise_mask"], len(given)) if len(samples["noise_mask"]) > 1 else samples["noise_mask"]
+        )
+        repeated["noise_mask"] = np.concatenate([masks] * amount)
+    if indices := samples.get("batch_index"):
+        offset = max(indices) - min(indices) + 1
+        repeated["batch_index"] = [index + number * offset for number in range(amount) for index in indices]
+    return (repeated,)
+
+
+def pick(samples: Latent, batch_index: int, length: int) -> tuple[Latent]:
+    """Take *length* items from *batch_index* on, as far as there are any."""
+    given = samples_of(samples, "samples")
+    start = min(len(given) - 1, batch_index)
+    chosen = slice(start, start + min(len(given) - start, length))
+    picked: Latent = {**samples, "samples": given[chosen].copy(), "batch_index": _indices(samples)[chosen]}
+    if "noise_mask" in samples:
+        masks = samples["noise_mask"]
+        picked["noise_mask"] = masks if len(masks) == 1 else repeat_to(masks, max(len(masks), len(given)))[chosen]
+    return (picked,)
+
+
+def set_seed_behavior(samples: Latent, seed_behavior: str) -> tuple[Latent]:
+    """Say whether samplers draw noise anew for every item (random), or the first one's for all (fixed)."""
+    given = samples_of(samples, "samples")
+    changed = {key: value for key, value in samples.items() if key != "batch_index"}
+    if seed_behavior == "fixed":
+        changed["batch_index"] = [samples.get("batch_index", [0])[0]] * len(given)
+    return (changed,)
+
+
+def rebatch(latents: Sequence[Latent], batch_size: Sequence[int]) -> tuple[list[Latent]]:
+    """Group the items of several latents into batches of *batch_size*; items of another size begin a new one."""
+    items: list[tuple[Samples, NDArray[np.float32], list[int]]] = []
+    groups: list[Latent] = []
+    count = 0
+    for latent in latents:
+        samples = samples_of(latent, "latents", (4, 5))
+        entry = (samples, _masks(latent, samples), _indices(latent, count))
+        if items and items[0][0].shape[1:] != samples.shape[1:]:
+            groups += _grouped(items, batch_size[0])
+            items = []
+        items.append(entry)
+        count += len(entry[2])
+    return (groups + _grouped(items, batch_size[0]),)
+
+
+def _grouped(items: list[tuple[Samples, NDArray[np.float32], list[int]]], size: int) -> list[Latent]:
+    if not items:
+        return []
+    samples, masks = (np.concatenate([item[part] for item in items]) for part in (0, 1))
+    indices = [index for item in items for index in item[2]]
+    groups: list[Latent] = []
+    for begin in range(0, len(samples), size):
+        part = slice(begin, begin + size)
+        group: Latent = {"samples": samples[part], "batch_index": indices[part]}
+        if (masks[part] != 1).any():
+            group["noise_mask"] = masks[part]
+        groups.append(group)
+    return groups
+
+
+def _masks(latent: Latent, samples: Samples) -> NDArray[np.float32]:
+    height, width = (side * _CELL for side in samples.shape[-2:])
+    if "noise_mask" not in latent:
+        return np.ones((len(samples), 1, height, width), np.float32)
+    masks = latent["noise_mask"].reshape(-1, 1, *latent["noise_mask"].shape[-2:])
+    return repeat_to(
+        masks if masks.shape[-2:] == (height, width) else scale(masks, width, height, "bilinear"), len(samples)
+    )
+
+
+def _indices(latent: Latent, start: int = 0) -> list[int]:
+    size = len(latent["samples"])
+    return list(latent.get("batch_index", range(start, start + size)))
+
+
+def _node(
+    class_type: str,
+    function: Callable[..., tuple[Any, ...]],
+    inputs: Mapping[str, InputSpec],
+    schema: Literal["v1", "v3"] = "v1",
+    module: str = "nodes",
+    category: str = "latent/batch",
+    **options: Any,
+) -> NodeClass:
+    return NodeClass(
+        class_type,
+        function,
+        inputs,
+        outputs("LATENT", is_list=function is rebatch),
+        schema=schema,
+        category=category,
+        module=module,
+        description=(function.__doc__ or "").strip().partition("\n")[0],
+        **options,
+    )
+
+
+_LATENT = required("LATENT")
+
+NODES: tuple[NodeClass, ...] = (
+    _node("LatentBatch", join, {"samples1": _LATENT, "samples2": _LATENT}, "v3", "comfy_extras.nodes_latent"),
+    _node(
+        "RepeatLatentBatch",
+        repeat,
+        {"samples": _LATENT, "amount": integer(1, 1, 64)},
+        display_name="Repeat Latent Batch",
+    ),
+    _node(
+        "LatentFromBatch",
+        pick,
+        {"samples": _LATENT, "batch_index": integer(0, 0, 63), "length": integer(1, 1, 64)},
+        display_name="Latent From Batch",
+    ),
+    _node(
+        "LatentBatchSeedBehavior",
+        set_seed_behavior,
+        {"samples": _LATENT, "seed_behavior": combo("random", "fixed", default="fixed")},
+        "v3",
+        "comfy_extras.nodes_latent",
+        "latent/advanced",
+    ),
+    _node(
+        "RebatchLatents",
+        rebatch,
+        {"latents": _LATENT, "batch_size": integer(1, 1, 4096)},
+        "v3",
+        "comfy_extras.nodes_rebatch",
+        display_name="Rebatch Latents",
+        input_is_list=True,
+    ),
+)

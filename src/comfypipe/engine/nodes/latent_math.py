@@ -1,0 +1,269 @@
+"""Nodes that compute with latents: add, blend, paste, tone-map, sharpen. Source: ComfyUI 0.3.64."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comfypipe.engine.latents.operations import LatentOperation, Sharpen, TonemapReinhard
+from comfypipe.engine.latents.value import Latent, Samples, fit, samples_of, scale
+from comfypipe.engine.pixels.composite import composite as paste_images
+from comfypipe.engine.pixels.resample import resize
+from comfypipe.engine.registry import InputSpec, NodeClass, integer, number, optional, outputs, required
+
+_CELL = 8
+"""Pixels of a side of one cell: places are given in pixels."""
+
+
+def add(samples1: Latent, samples2: Latent) -> tuple[Latent]:
+    """Add *samples2*, scaled and repeated to *samples1*."""
+    first, second = _pair(samples1, samples2)
+    return ({**samples1, "samples": first + second},)
+
+
+def subtract(samples1: Latent, samples2: Latent) -> tuple[Latent]:
+    """Subtract *samples2*, scaled and repeated to *samples1*."""
+    first, second = _pair(samples1, samples2)
+    return ({**samples1, "samples": first - second},)
+
+
+def multiply(samples: Latent, multiplier: float) -> tuple[Latent]:
+    """Multiply by a number."""
+    return ({**samples, "samples": samples_of(samples, "samples") * np.float32(multiplier)},)
+
+
+def interpolate(samples1: Latent, samples2: Latent, ratio: float) -> tuple[Latent]:
+    """Interpolate directions and magnitudes apart; *ratio* is the weight of *samples1*."""
+    first, second = _pair(samples1, samples2)
+    share, rest = np.float32(ratio), np.float32(1.0 - ratio)
+    lengths = _length(first), _length(second)
+    mixed = _divided(first, lengths[0]) * share + _divided(second, lengths[1]) * rest
+    direction = _divided(mixed, _length(mixed))
+    return ({**samples1, "samples": direction * (lengths[0] * share + lengths[1] * rest)},)
+
+
+def _pair(samples1: Latent, samples2: Latent) -> tuple[Samples, Samples]:
+    first = samples_of(samples1, "samples1")
+    return first, fit(samples_of(samples2, "samples2"), first)
+
+
+def _length(samples: Samples) -> Samples:
+    return np.asarray(np.sqrt(np.square(samples).sum(axis=1, keepdims=True)))
+
+
+def _divided(samples: Samples, length: Samples) -> Samples:
+    return np.divide(samples, length, out=np.zeros_like(samples), where=length != 0)
+
+
+def blend(samples1: Latent, samples2: Latent, blend_factor: float) -> tuple[Latent]:
+    """
+    Mix two latents; *blend_factor* is the weight of *samples1*.
+
+    Raises:
+        ValueError: Batches or channels do not fit.
+    """
+    first, second = samples_of(samples1, "samples1", (4,)), samples_of(samples2, "samples2", (4,))
+    if first.shape != second.shape:
+        second = scale(second, first.shape[3], first.shape[2], "bicubic", crop=True)
+    try:
+        mixed = first * np.float32(blend_factor) + second * np.float32(1 - blend_factor)
+    except ValueError as error:  # numpy's own words do not name the inputs
+        raise ValueError(f"samples1 and samples2 do not fit: {first.shape} and {second.shape}") from error
+    return ({**samples1, "samples": mixed},)
+
+
+def composite(samples_to: Latent, samples_from: Latent, x: int, y: int, feather: int) -> tuple[Latent]:
+    """
+    Paste a latent into another at a place in pixels, with edges that fade in over *feather* pixels.
+
+    Raises:
+        ValueError: The place lies outside; batches or channels do not fit.
+    """
+    target = samples_of(samples_to, "samples_to", (4,)).copy()
+    source = samples_of(samples_from, "samples_from", (4,))
+    left, top = x // _CELL, y // _CELL
+    window = target[:, :, top : top + source.shape[2], left : left + source.shape[3]]
+    visible = source[:, :, : window.shape[2], : window.shape[3]]
+    if not window.size or visible.shape[1] not in (1, window.shape[1]) or len(visible) not in (1, len(window)):
+        raise ValueError(f"samples_from {source.shape} does not fit into samples_to {target.shape} at {left}, {top}")
+    weight = _feathered(source.shape[2:], target.shape[2:], (top, left), feather // _CELL)
+    weight = weight[: window.shape[2], : window.shape[3]]
+    window[...] = visible * weight + window * (np.float32(1) - weight) if feather >= _CELL else visible
+    return ({**samples_to, "samples": target},)
+
+
+def _feathered(
+    size: tuple[int, ...], target: tuple[int, ...], place: tuple[int, int], feather: int
+) -> NDArray[np.float32]:
+    """Return weights that rise from the edges inwards, but for edges that lie at the border of the target."""
+    lines = []
+    for length, limit, start in zip(size, target, place, strict=True):
+        line = np.ones(min(length, limit - start), np.float32)
+        ramp = ((1.0 / max(feather, 1)) * np.arange(1, feather + 1)).astype(np.float32)[: len(line)]
+        if start:
+            line[: len(ramp)] *= ramp
+        if start + length < limit:
+            line[len(line) - len(ramp) :] *= ramp[::-1]
+        lines.append(line)
+    return lines[0][:, None] * lines[1]
+
+
+def composite_masked(
+    destination: Latent,
+    source: Latent,
+    x: int,
+    y: int,
+    resize_source: bool,
+    mask: NDArray[np.float32] | None = None,
+) -> tuple[Latent]:
+    """Paste a latent into another at a place in pixels, through a mask."""
+    target = _as_images(samples_of(destination, "destination", (4,)))
+    pasted = _as_images(samples_of(source, "source", (4,)))
+    if resize_source:
+        pasted = resize(pasted, target.shape[2], target.shape[1], "bilinear")
+    mixed = paste_images(target, pasted, x // _CELL, y // _CELL, None if mask is None else _as_masks(mask))
+    return ({**destination, "samples": np.ascontiguousarray(np.moveaxis(mixed, 3, 1))},)
+
+
+def _as_images(samples: Samples) -> Samples:
+    return np.moveaxis(samples, 1, 3)
+
+
+def _as_masks(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    return mask.reshape(-1, *mask.shape[-2:])
+
+
+def set_noise_mask(samples: Latent, mask: NDArray[np.float32]) -> tuple[Latent]:
+    """Say where samplers may change a latent; SaveLatent does not keep it."""
+    samples_of(samples, "samples")
+    return ({**samples, "noise_mask": mask.reshape(-1, 1, *mask.shape[-2:])},)
+
+
+def apply_operation(samples: Latent, operation: LatentOperation) -> tuple[Latent]:
+    """Apply an operation that another node made."""
+    return ({**samples, "samples": operation(samples_of(samples, "samples", (4,)))},)
+
+
+def tonemap(multiplier: float) -> tuple[LatentOperation]:
+    """Make an operation that compresses large magnitudes (Reinhard)."""
+    return (TonemapReinhard(multiplier),)
+
+
+def sharpen(sharpen_radius: int, sigma: float, alpha: float) -> tuple[LatentOperation]:
+    """Make an operation that sharpens."""
+    return (Sharpen(sharpen_radius, sigma, alpha),)
+
+
+def _node(
+    class_type: str,
+    function: Callable[..., tuple[Any, ...]],
+    category: str,
+    inputs: Mapping[str, InputSpec],
+    schema: Literal["v1", "v3"] = "v3",
+    module: str = "comfy_extras.nodes_latent",
+    output: str = "LATENT",
+    **options: Any,
+) -> NodeClass:
+    return NodeClass(
+        class_type,
+        function,
+        inputs,
+        outputs(output),
+        schema=schema,
+        category=category,
+        description=(function.__doc__ or "").strip().partition("\n")[0],
+        module=module,
+        **options,
+    )
+
+
+_LATENT = required("LATENT")
+_PLACE = integer(0, 0, 16384, step=8)
+_OPERATIONS = "latent/advanced/operations"
+
+NODES: tuple[NodeClass, ...] = (
+    _node("LatentAdd", add, "latent/advanced", {"samples1": _LATENT, "samples2": _LATENT}),
+    _node("LatentSubtract", subtract, "latent/advanced", {"samples1": _LATENT, "samples2": _LATENT}),
+    _node(
+        "LatentMultiply",
+        multiply,
+        "latent/advanced",
+        {"samples": _LATENT, "multiplier": number(1.0, -10.0, 10.0, step=0.01)},
+    ),
+    _node(
+        "LatentInterpolate",
+        interpolate,
+        "latent/advanced",
+        {"samples1": _LATENT, "samples2": _LATENT, "ratio": number(1.0, 0.0, 1.0, step=0.01)},
+    ),
+    _node(
+        "LatentBlend",
+        blend,
+        "_for_testing",
+        {"samples1": _LATENT, "samples2": _LATENT, "blend_factor": number(0.5, 0, 1, step=0.01)},
+        "v1",
+        "nodes",
+        display_name="Latent Blend",
+    ),
+    _node(
+        "LatentComposite",
+        composite,
+        "latent",
+        {"samples_to": _LATENT, "samples_from": _LATENT, "x": _PLACE, "y": _PLACE, "feather": _PLACE},
+        "v1",
+        "nodes",
+        display_name="Latent Composite",
+    ),
+    _node(
+        "LatentCompositeMasked",
+        composite_masked,
+        "latent",
+        {
+            "destination": _LATENT,
+            "source": _LATENT,
+            "x": _PLACE,
+            "y": _PLACE,
+            "resize_source": required("BOOLEAN", default=False),
+            "mask": optional("MASK"),
+        },
+        "v1",
+        "comfy_extras.nodes_mask",
+    ),
+    _node(
+        "SetLatentNoiseMask",
+        set_noise_mask,
+        "latent/inpaint",
+        {"samples": _LATENT, "mask": required("MASK")},
+        "v1",
+        "nodes",
+        display_name="Set Latent Noise Mask",
+    ),
+    _node(
+        "LatentApplyOperation",
+        apply_operation,
+        _OPERATIONS,
+        {"samples": _LATENT, "operation": required("LATENT_OPERATION")},
+        experimental=True,
+    ),
+    _node(
+        "LatentOperationTonemapReinhard",
+        tonemap,
+        _OPERATIONS,
+        {"multiplier": number(1.0, 0.0, 100.0, step=0.01)},
+        output="LATENT_OPERATION",
+        experimental=True,
+    ),
+    _node(
+        "LatentOperationSharpen",
+        sharpen,
+        _OPERATIONS,
+        {
+            "sharpen_radius": integer(9, 1, 31, step=1),
+            "sigma": number(1.0, 0.1, 10.0, step=0.1),
+            "alpha": number(0.1, 0.0, 5.0, step=0.01),
+        },
+        output="LATENT_OPERATION",
+        experimental=True,
+    ),
+)
