@@ -1,8 +1,5 @@
 """Stored files, each under the SHA-256 of its bytes: written whole or not at all, kept once, never changed."""
 
-import errno
-import hashlib
-import os
 import secrets
 import shutil
 import time
@@ -11,9 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from comfypipe.errors import ArtifactCorrupt, ArtifactMissing, StoreError
+from comfypipe.errors import ArtifactCorrupt, ArtifactMissing
+from comfypipe.store.files import copy_whole, disk_faults, hash_file, settle
 
-_CHUNK_BYTES = 1 << 20
 _INCOMING = "incoming"
 _ABANDONED_S = 24 * 3600.0
 """Age at which a file that was never finished belongs to a process that was killed."""
@@ -73,10 +70,14 @@ class ArtifactStore:
         """Store the file that was written to a path that `incoming` gave, without another copy."""
         with disk_faults(self._root):
             digest, size_bytes = hash_file(path)
-            destination = self._place(digest)
+            destination = self.place(digest)
             if not self._whole(destination, digest):
-                _settle(path, destination)
+                settle(path, destination)
         return Artifact(digest, size_bytes)
+
+    def place(self, sha256: str) -> Path:
+        """Return where the file of this digest lies, or would."""
+        return self._root / sha256[:2] / sha256[2:]
 
     def path(self, sha256: str) -> Path:
         """
@@ -85,7 +86,7 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: There is no such file.
         """
-        place = self._place(sha256)
+        place = self.place(sha256)
         if not place.is_file():
             raise ArtifactMissing(
                 f"the stored file {sha256[:12]}… is gone from {self._root}",
@@ -119,65 +120,9 @@ class ArtifactStore:
         """
         copy_whole(self.path(sha256), destination)
 
-    def _place(self, sha256: str) -> Path:
-        return self._root / sha256[:2] / sha256[2:]
-
     def _whole(self, place: Path, sha256: str) -> bool:
         with disk_faults(self._root):
             return place.is_file() and hash_file(place)[0] == sha256
-
-
-def hash_file(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 of a file's bytes, as hex, and their number."""
-    digest, size_bytes = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-    return digest.hexdigest(), size_bytes
-
-
-def copy_whole(source: Path, destination: Path) -> None:
-    """
-    Copy *source* so that *destination* is whole, or as it was.
-
-    Raises:
-        StoreError: One cannot be read, or the other written.
-    """
-    with disk_faults(destination), _beside(destination) as partial:
-        shutil.copyfile(source, partial)
-        _settle(partial, destination)
-
-
-def write_whole(destination: Path, content: bytes) -> None:
-    """
-    Write *content* so that *destination* is whole, or as it was.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    with disk_faults(destination), _beside(destination) as partial:
-        partial.write_bytes(content)
-        _settle(partial, destination)
-
-
-@contextmanager
-def _beside(destination: Path) -> Iterator[Path]:
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _settle(partial: Path, destination: Path) -> None:
-    """Put a written file under its name, so that after a loss of power it is there whole or not at all."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    _sync(partial)
-    partial.replace(destination)
-    if os.name == "posix":
-        _sync(destination.parent)
 
 
 def _sweep(incoming: Path) -> None:
@@ -187,29 +132,3 @@ def _sweep(incoming: Path) -> None:
         with suppress(FileNotFoundError):  # another process finished or removed it
             if path.stat().st_mtime < too_old:
                 path.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def disk_faults(place: Path) -> Iterator[None]:
-    """
-    Say what a fault of the disk at *place* means to the user.
-
-    Raises:
-        StoreError: In place of any ``OSError`` raised inside.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            message = f"cannot write to {place}: {error.strerror}"
-            hint = "free some space and run the same command again: it goes on where it was, nothing stored is lost"
-            raise StoreError(message, hint=hint) from error
-        raise StoreError(f"cannot use {error.filename or place}: {error.strerror or error}") from error

@@ -53,25 +53,14 @@ class Ledger:
         )
         return await self._worker.write(lambda connection: connection.execute(statement).rowcount == 1)
 
-    async def end_run(
-        self,
-        run_id: str,
-        status: str,
-        *,
-        ended_ms: int,
-        outputs: JSONObject,
-        error: JSONObject | None = None,
-        simulated: bool = False,
-        cached: bool = False,
-    ) -> None:
-        """Store how a run ended, and end whatever of it was left open. A run that has ended stays as it is."""
-        end = {"status": status, "ended_ms": ended_ms, "outputs": outputs, "error": error}
+    async def end_run(self, run: RunRecord) -> None:
+        """Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is."""
 
         def write(connection: sa.Connection) -> None:
-            open_run = sa.update(runs).where(runs.c.id == run_id, runs.c.status == "running")
-            connection.execute(open_run.values(**end, simulated=simulated, cached=cached))
-            open_jobs = sa.update(jobs).where(jobs.c.run_id == run_id, jobs.c.status == "running")
-            connection.execute(open_jobs.values(status="cancelled", ended_ms=ended_ms))
+            open_run = sa.update(runs).where(runs.c.id == run.id, runs.c.status == "running")
+            connection.execute(open_run.values(**columns(run)))
+            open_jobs = sa.update(jobs).where(jobs.c.run_id == run.id, jobs.c.status == "running")
+            connection.execute(open_jobs.values(status="cancelled", ended_ms=run.ended_ms))
 
         await self._worker.write(write)
 
@@ -117,6 +106,11 @@ class Ledger:
         query = sa.select(jobs).where(jobs.c.run_id == run_id)
         return await self._rows(JobRecord, query.order_by(jobs.c.created_ms, jobs.c.step, jobs.c.item))
 
+    async def job(self, job_id: str) -> JobRecord | None:
+        """Return the job with this id."""
+        found = await self._rows(JobRecord, sa.select(jobs).where(jobs.c.id == job_id))
+        return found[0] if found else None
+
     async def outputs(self, job_ids: Sequence[str]) -> Mapping[str, tuple[OutputRecord, ...]]:
         """Return by job what it gave, in stored order."""
         query = sa.select(outputs).where(outputs.c.job_id.in_(job_ids))
@@ -147,7 +141,7 @@ class Ledger:
         return await self._worker.read(read)
 
     async def add_finished_job(self, job: JobRecord, given: Sequence[OutputRecord]) -> None:
-        """Store a job that needed no submission: its outputs were there, or its step was skipped."""
+        """Store a job that needed no submission: its outputs were there."""
 
         def write(connection: sa.Connection) -> None:
             _put_job(connection, job)
@@ -162,13 +156,22 @@ class Ledger:
         await self._worker.write(lambda connection: connection.execute(statement.values(**end)))
 
     async def complete_job(
-        self, job_id: str, given: Sequence[OutputRecord], *, ended_ms: int, simulated: bool = False
+        self,
+        job_id: str,
+        given: Sequence[OutputRecord],
+        *,
+        ended_ms: int,
+        prompt_id: str,
+        simulated: bool = False,
+        execution_s: float | None = None,
     ) -> None:
-        """Store what a job gave."""
+        """Store what a job gave, and that the attempt *prompt_id* did it: together, so that no crash parts them."""
 
         def write(connection: sa.Connection) -> None:
-            done = {"status": "completed", "ended_ms": ended_ms, "error": None, "simulated": simulated}
-            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**done))
+            done = {"status": "completed", "ended_ms": ended_ms, "error": None}
+            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**done, simulated=simulated))
+            attempt = sa.update(attempts).where(attempts.c.prompt_id == prompt_id)
+            connection.execute(attempt.values(**done, execution_s=execution_s))
             _add_outputs(connection, job_id, given)
 
         await self._worker.write(write)
@@ -188,6 +191,15 @@ class Ledger:
         """Store what became of an attempt."""
         statement = sa.update(attempts).where(attempts.c.prompt_id == prompt_id).values(**changes)
         await self._worker.write(lambda connection: connection.execute(statement))
+
+    async def move_attempt(self, prompt_id: str, job: JobRecord) -> None:
+        """Make an attempt of an earlier run one at *job*, which goes on with it."""
+
+        def write(connection: sa.Connection) -> None:
+            _put_job(connection, job)
+            connection.execute(sa.update(attempts).where(attempts.c.prompt_id == prompt_id).values(job_id=job.id))
+
+        await self._worker.write(write)
 
     async def attempts(self, run_id: str) -> tuple[AttemptRecord, ...]:
         """Return the attempts at all jobs of a run, in the order in which they were made."""

@@ -20,7 +20,8 @@ class RunRecord:
         origin: The first run of the chain of runs that continue each other; its own id for most.
         continues: The cancelled or failed run whose seeds and finished jobs this one takes up.
         owner: The process that works on it.
-        seeds: What was drawn for absent seeds, in the order of drawing.
+        steps: How each step ended; empty while it runs.
+        seeds: What was drawn: ``inputs`` by name, and ``steps``, from which the seeds of a pipeline's steps follow.
     """
 
     id: str
@@ -38,8 +39,9 @@ class RunRecord:
     simulated: bool = False
     cached: bool = False
     inputs: JSONObject = field(default_factory=dict)
-    seeds: list[int] = field(default_factory=list)
+    seeds: JSONObject = field(default_factory=dict)
     outputs: JSONObject = field(default_factory=dict)
+    steps: list[JSON] = field(default_factory=list)
     error: JSONObject | None = None
     ended_ms: int | None = None
 
@@ -51,7 +53,7 @@ class JobRecord:
 
     Attributes:
         item: Position in a fan-out; None for a step that runs once.
-        status: ``running``, ``completed``, ``failed``, ``cancelled``, or ``skipped`` for a step that was not to run.
+        status: ``running``, ``completed``, ``failed`` or ``cancelled``.
         cached_from: The job whose outputs were taken over.
     """
 
@@ -67,6 +69,7 @@ class JobRecord:
     cached_from: str | None = None
     inputs: JSONObject = field(default_factory=dict)
     prompt: JSONObject = field(default_factory=dict)
+    models: list[JSON] = field(default_factory=list)
     error: JSONObject | None = None
     ended_ms: int | None = None
 

@@ -18,7 +18,7 @@ def a_run(run_id: str = "0q3k7f2a0001", *, name: str = "portrait", request: str 
         created_ms=1_800_000_000_000,
         version="0.1.0",
         inputs={"subject": "a lighthouse"},
-        seeds=[2**64 - 1],
+        seeds={"inputs": {"seed": 2**64 - 1}, "steps": None},
     )
 
 

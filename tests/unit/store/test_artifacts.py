@@ -10,7 +10,8 @@ import pytest
 from tests.unit.store.limits import file_size_limit
 
 from comfypipe.errors import ArtifactCorrupt, ArtifactMissing, StoreError
-from comfypipe.store.artifacts import Artifact, ArtifactStore, write_whole
+from comfypipe.store.artifacts import Artifact, ArtifactStore
+from comfypipe.store.files import write_whole
 
 HELLO = hashlib.sha256(b"hello").hexdigest()
 

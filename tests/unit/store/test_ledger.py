@@ -36,13 +36,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.sqlite"
 
 
+async def finish(
+    ledger: Ledger, job: JobRecord, *given: OutputRecord, number: int = 1, simulated: bool = False
+) -> None:
+    """Store that attempt *number* at *job* gave *given*."""
+    prompt_id = an_attempt(job, number).prompt_id
+    await ledger.complete_job(job.id, given, ended_ms=1_800_000_000_009, prompt_id=prompt_id, simulated=simulated)
+
+
 async def completed(
     ledger: Ledger, run: RunRecord, job: JobRecord, *given: OutputRecord, simulated: bool = False
 ) -> None:
     """Store *run* with one job that gave *given*."""
     await ledger.add_run(run)
     await ledger.intend(job, an_attempt(job))
-    await ledger.complete_job(job.id, given, ended_ms=1_800_000_000_009, simulated=simulated)
+    await finish(ledger, job, *given, simulated=simulated)
 
 
 def test_a_run_comes_back_as_it_was_stored(path: Path) -> None:
@@ -60,8 +68,8 @@ def test_a_run_ends_once(path: Path) -> None:
 
     async def steps(ledger: Ledger) -> RunRecord:
         await ledger.add_run(a_run())
-        await ledger.end_run(a_run().id, "completed", ended_ms=5, outputs={"image": "x"})
-        await ledger.end_run(a_run().id, "failed", ended_ms=6, outputs={}, error={"message": "late"})
+        await ledger.end_run(replace(a_run(), status="completed", ended_ms=5, outputs={"image": "x"}))
+        await ledger.end_run(replace(a_run(), status="failed", ended_ms=6, error={"message": "late"}))
         return await ledger.run(a_run().id)
 
     assert replace(a_run(), status="completed", ended_ms=5, outputs={"image": "x"}) == use(path, steps)
@@ -74,7 +82,7 @@ def test_ending_a_run_ends_its_open_jobs(path: Path) -> None:
         run = a_run()
         await completed(ledger, run, a_job(run, "first"))
         await ledger.intend(a_job(run, "second"), an_attempt(a_job(run, "second")))
-        await ledger.end_run(run.id, "cancelled", ended_ms=5, outputs={})
+        await ledger.end_run(replace(run, status="cancelled", ended_ms=5))
         return [(job.step, job.status) for job in await ledger.jobs(run.id)]
 
     assert [("first", "completed"), ("second", "cancelled")] == use(path, steps)
@@ -118,7 +126,7 @@ def test_runs_are_listed_newest_first_a_page_at_a_time(path: Path) -> None:
     async def steps(ledger: Ledger) -> list[list[str]]:
         for number in range(5):
             await ledger.add_run(a_run(f"run{number}", name="odd" if number % 2 else "even"))
-        await ledger.end_run("run1", "completed", ended_ms=5, outputs={})
+        await ledger.end_run(replace(a_run("run1", name="odd"), status="completed", ended_ms=5))
         pages = [
             await ledger.runs(limit=2),
             await ledger.runs(limit=2, before="run3"),
@@ -182,6 +190,25 @@ def test_a_second_attempt_keeps_the_job(path: Path) -> None:
     assert (1, [1, 2]) == use(path, steps)
 
 
+def test_a_completed_job_completes_its_attempt(path: Path) -> None:
+    """Job and attempt are completed together, with the outputs."""
+    run = a_run()
+    job = a_job(run)
+    attempt = an_attempt(job)
+
+    async def steps(ledger: Ledger) -> object:
+        await ledger.add_run(run)
+        await ledger.intend(job, attempt)
+        await ledger.complete_job(job.id, [an_output(job)], ended_ms=9, prompt_id=attempt.prompt_id, execution_s=0.5)
+        return await ledger.jobs(run.id), await ledger.attempts(run.id)
+
+    done = (
+        replace(job, status="completed", ended_ms=9),
+        replace(attempt, status="completed", ended_ms=9, execution_s=0.5),
+    )
+    assert ((done[0],), (done[1],)) == use(path, steps)
+
+
 def test_an_attempt_without_its_job_is_not_stored(path: Path) -> None:
     """A transaction that fails leaves nothing of itself: the job is not there either."""
     run = a_run()
@@ -226,7 +253,7 @@ def test_completed_jobs_are_found_by_digest(path: Path) -> None:
             await ledger.add_run(run)
             await ledger.intend(job, an_attempt(job))
             if status == "completed":
-                await ledger.complete_job(job.id, [an_output(job)], ended_ms=9)
+                await finish(ledger, job, an_output(job))
             elif status == "failed":
                 await ledger.end_job(job.id, "failed", ended_ms=9, error={"message": "no"})
         return [(job.run_id, len(given)) for job, given in await ledger.stored_jobs("d" * 64, simulated=False)]
@@ -283,7 +310,7 @@ def test_doing_a_job_again_replaces_its_outputs(path: Path) -> None:
     async def steps(ledger: Ledger) -> object:
         await completed(ledger, run, job, an_output(job), an_output(job, "mask"))
         await ledger.intend(job, an_attempt(job, 2))
-        await ledger.complete_job(job.id, [new], ended_ms=10)
+        await finish(ledger, job, new, number=2)
         return await ledger.outputs([job.id])
 
     assert {job.id: (new,)} == use(path, steps)

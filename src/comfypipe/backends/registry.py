@@ -1,0 +1,85 @@
+"""Which backend a URL means: a lazy table, so that only the one that is used is imported."""
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from comfypipe.backends.base import Backend
+from comfypipe.diagnostics import did_you_mean
+from comfypipe.errors import UsageError
+from comfypipe.project import ProjectLayout
+
+SCHEMES: Mapping[str, str] = {"embedded": "comfypipe.backends.embedded"}
+"""By URL scheme, the module whose ``create(url, settings, layout)`` opens it."""
+
+OpenBackend = Callable[[str, ProjectLayout], Backend]
+
+
+def open_backend(url_or_name: str, layout: ProjectLayout) -> Backend:
+    """
+    Open the backend at a URL, or the one that the project's settings give this name.
+
+    Raises:
+        UsageError: No such name, or no backend for URLs of this kind.
+    """
+    url, settings = _resolve(url_or_name, layout.settings.backends)
+    scheme = _scheme(url)
+    if scheme is None or scheme not in SCHEMES:
+        raise _unknown(url_or_name, scheme, layout.settings.backends)
+    backend: Backend = import_module(SCHEMES[scheme]).create(url, settings, layout)
+    return backend
+
+
+class BackendPool:
+    """
+    The backends that a project has open: each is opened when it is first asked for, and once.
+
+    Args:
+        opener: What opens one; another than `open_backend` brings backends of one's own.
+    """
+
+    def __init__(self, layout: ProjectLayout, opener: OpenBackend = open_backend) -> None:
+        self._layout = layout
+        self._opener = opener
+        self._open: dict[str, Backend] = {}
+
+    def get(self, url_or_name: str) -> Backend:
+        """Return the backend of this URL or name, opened where it is not open yet."""
+        if url_or_name not in self._open:
+            backend = self._opener(url_or_name, self._layout)
+            self._open[url_or_name] = backend
+            self._open.setdefault(backend.url, backend)  # by what the ledger keeps too: the URL without credentials
+        return self._open[url_or_name]
+
+    async def close(self) -> None:
+        """Close them all."""
+        backends = {id(backend): backend for backend in self._open.values()}
+        self._open.clear()
+        for backend in backends.values():
+            await backend.close()
+
+
+def _resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    entry = named.get(url_or_name, url_or_name)
+    if isinstance(entry, str):
+        return entry, {}
+    if not isinstance(entry.get("url"), str):
+        raise UsageError(
+            f'the backend "{url_or_name}" has no url', hint=f'add url = "…" to [tool.comfypipe.backends.{url_or_name}]'
+        )
+    return entry["url"], {key: value for key, value in entry.items() if key != "url"}
+
+
+def _scheme(url: str) -> str | None:
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
+    return match[1].lower() if match else None
+
+
+def _unknown(given: str, scheme: str | None, named: Mapping[str, Any]) -> UsageError:
+    urls = [f"{each}:" for each in SCHEMES]
+    available = f"this version has {', '.join(urls)}" + (f"; the project names {', '.join(named)}" if named else "")
+    if scheme is None:
+        similar = did_you_mean(given, [*named, *urls])
+        return UsageError(f'no backend is called "{given}"', hint=f"{similar} ({available})" if similar else available)
+    return UsageError(f"this version of comfypipe has no backend for {scheme}: URLs", hint=available)

@@ -1,0 +1,71 @@
+"""What an execution works with: passed to every stage, so that none needs a global."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from comfypipe.backends.base import Backend
+from comfypipe.backends.registry import BackendPool
+from comfypipe.execution.backoff import Patience
+from comfypipe.execution.events import Listener, ignore
+from comfypipe.plan.steps import Job
+from comfypipe.project import ProjectLayout
+from comfypipe.store.artifacts import ArtifactStore
+from comfypipe.store.ledger import Ledger
+
+
+class KeyedLocks:
+    """Locks by name, kept only while somebody holds or waits for them."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Hold the lock called *key*."""
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = lock, users + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(key)
+            if users > 1:
+                self._locks[key] = lock, users - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """
+    What the stages share.
+
+    Attributes:
+        backend: Where jobs run whose step names no backend.
+        override: *backend* was asked for by the user: it also takes the place of those that steps name.
+        cache: Whether results of other runs may be taken; a run's own finished jobs always are.
+        slots: How many jobs may be submitted at once.
+        same: Keeps jobs with the same digest from running at the same time: the second takes the first one's result.
+    """
+
+    layout: ProjectLayout
+    ledger: Ledger
+    artifacts: ArtifactStore
+    backends: BackendPool
+    backend: str
+    override: bool = False
+    cache: bool = True
+    listener: Listener = ignore
+    patience: Patience = field(default_factory=Patience)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    same: KeyedLocks = field(default_factory=KeyedLocks)
+
+    def backend_of(self, job: Job) -> Backend:
+        """Return the backend that *job* runs on."""
+        return self.backends.get(self.backend if self.override or job.backend is None else job.backend)
+
+
+def now_ms() -> int:
+    """Return the time as the ledger keeps it: milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,143 @@
+"""What happens while a run goes on, for whoever shows progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from comfypipe.backends.base import NodeProgress
+from comfypipe.errors import ComfypipeError
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """
+    A run begins.
+
+    Attributes:
+        steps: Ids of its steps; each comes after what it reads.
+        resumed: It was left unfinished by a process that is gone, and goes on.
+        continues: The cancelled or failed run whose finished jobs it takes up.
+    """
+
+    run_id: str
+    name: str
+    steps: tuple[str, ...]
+    resumed: bool = False
+    continues: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """All that a step reads is there; it needs so many *jobs*."""
+
+    run_id: str
+    step: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """A step does not run: its ``when`` is false, or it reads one that was skipped."""
+
+    run_id: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step has ended: *status* is ``completed``, ``failed`` or ``cancelled`` (a step that it reads failed)."""
+
+    run_id: str
+    step: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueued:
+    """
+    A backend has taken a job.
+
+    Attributes:
+        nodes: By node id, its title or class: what the ids in `JobProgress` stand for.
+        attempt: Counted from 1.
+    """
+
+    run_id: str
+    step: str
+    item: int | None
+    prompt_id: str
+    attempt: int
+    backend: str
+    nodes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The backend says something of a job: started, a node began, a node is so far, a preview."""
+
+    run_id: str
+    step: str
+    item: int | None
+    progress: NodeProgress
+
+
+@dataclass(frozen=True, slots=True)
+class JobRetried:
+    """A try failed in a way that is worth another, which comes in *delay_s*."""
+
+    run_id: str
+    step: str
+    item: int | None
+    error: ComfypipeError
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """A job's outputs are stored; *cached*: they were there before."""
+
+    run_id: str
+    step: str
+    item: int | None
+    cached: bool
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job has ended without outputs."""
+
+    run_id: str
+    step: str
+    item: int | None
+    error: ComfypipeError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run has ended: *status* is ``completed``, ``failed`` or ``cancelled``."""
+
+    run_id: str
+    status: str
+    error: ComfypipeError | None = None
+
+
+Event: TypeAlias = (
+    RunStarted
+    | StepStarted
+    | StepSkipped
+    | StepFinished
+    | JobQueued
+    | JobProgress
+    | JobRetried
+    | JobFinished
+    | JobFailed
+    | RunFinished
+)
+
+Listener: TypeAlias = Callable[[Event], None]
+"""Called in the event loop, in order; it must return at once, and what it raises ends the run."""
+
+
+def ignore(_event: Event) -> None:
+    """Listen to nothing."""

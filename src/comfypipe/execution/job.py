@@ -1,0 +1,168 @@
+"""One job from start to end: from the cache, or submitted, waited for and collected, with tries by kind of fault."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from comfypipe.backends.base import NodeProgress
+from comfypipe.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ComfypipeError,
+    OutOfMemory,
+    RunCancelled,
+    ServerStateLost,
+)
+from comfypipe.execution.backoff import worth_another_try
+from comfypipe.execution.collect import collect_records
+from comfypipe.execution.context import Execution, now_ms
+from comfypipe.execution.events import JobFailed, JobFinished, JobProgress, JobRetried
+from comfypipe.execution.submit import Attempt, attempts_at, job_record, key_of, rejoin, submit, withdraw
+from comfypipe.execution.values import values_of
+from comfypipe.execution.wait import wait
+from comfypipe.manifest.inputs import Value
+from comfypipe.plan.steps import Job
+from comfypipe.store.records import OPEN, OutputRecord, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """
+    What a job gave.
+
+    Attributes:
+        cached: It was there before, and nothing was executed.
+    """
+
+    values: Mapping[str, Value]
+    cached: bool
+    simulated: bool
+
+
+async def run_job(execution: Execution, job: Job, run: RunRecord) -> JobResult:
+    """
+    Return what *job* gives: stored outputs where they are whole, else those of a new attempt.
+
+    Raises:
+        RunError: It failed, and no further try is due.
+        BackendError: It could not be run.
+        StoreError: Its outputs could not be kept.
+    """
+    # Jobs with the same digest wait for each other, so that the second finds what the first stored.
+    key = job.digest if execution.cache else key_of(job, run)
+    try:
+        async with execution.same.hold(key):
+            result = await stored_result(execution, job, run) or await _execute(execution, job, run)
+    except ComfypipeError as error:
+        execution.listener(JobFailed(run.id, job.step_id, job.item, error))
+        raise
+    execution.listener(JobFinished(run.id, job.step_id, job.item, result.cached, result.simulated))
+    return result
+
+
+async def stored_result(execution: Execution, job: Job, run: RunRecord) -> JobResult | None:
+    """Return the stored outputs of a job with the same digest, when every byte of them is there; else None."""
+    simulated = execution.backend_of(job).simulated
+    origin = None if execution.cache else run.origin
+    for done, records in await execution.ledger.stored_jobs(job.digest, simulated=simulated, origin=origin):
+        if await asyncio.to_thread(_whole, execution, records):
+            if done.run_id != run.id or done.step != job.step_id or done.item != job.item:
+                ended = {"status": "completed", "simulated": done.simulated, "ended_ms": now_ms()}
+                taken = job_record(job, run, cached_from=done.cached_from or done.id, **ended)
+                await execution.ledger.add_finished_job(taken, records)
+            return JobResult(values_of(records, execution.artifacts), cached=True, simulated=done.simulated)
+    return None
+
+
+def _whole(execution: Execution, records: tuple[OutputRecord, ...]) -> bool:
+    try:
+        for record in records:
+            if record.sha256 is not None:
+                execution.artifacts.verify(record.sha256)
+    except (ArtifactMissing, ArtifactCorrupt):
+        return False
+    return True
+
+
+async def _execute(execution: Execution, job: Job, run: RunRecord) -> JobResult:
+    async with execution.slots:
+        tries = Tries(execution, job, run)
+        return await tries.until_done()
+
+
+class Tries:
+    """
+    The attempts at one job, until one succeeds or no further one is worth it.
+
+    The ledger says what is still open: an attempt that may run on, after a lost connection or the death of an earlier
+    process, is joined again and never made anew.
+    """
+
+    def __init__(self, execution: Execution, job: Job, run: RunRecord) -> None:
+        self._execution = execution
+        self._job = job
+        self._run = run
+        self._faults = 0
+        self._accelerator = job.accelerator
+
+    async def until_done(self) -> JobResult:
+        """Return what the job gave."""
+        while True:
+            try:
+                return await self._finish(await self._begin())
+            except ComfypipeError as error:
+                await self._after(error)
+
+    async def _begin(self) -> Attempt:
+        """Join the attempt that is still open, or make the next one."""
+        execution, job, run = self._execution, self._job, self._run
+        made = await attempts_at(execution, job, run)
+        last = made[-1] if made else None
+        if last is not None and last.status in OPEN:
+            joined = await rejoin(execution, job, run, last)
+            if joined is not None:
+                return joined
+            if self._faults:  # lost by the backend under our eyes, not together with a dead process: that costs a try
+                raise ServerStateLost(f"{last.backend} does not know the run any more that it had accepted")
+        number = last.number + 1 if last else 1
+        return await submit(execution, job, run, number=number, accelerator=self._accelerator)
+
+    async def _finish(self, attempt: Attempt) -> JobResult:
+        execution, job = self._execution, self._job
+        result = await wait(execution, attempt, timeout_s=job.timeout_s, on_progress=self._tell)
+        # Cancelled from here on, the attempt stays open: it has run, and the next run of this request collects it.
+        records = await collect_records(execution, job, attempt, result)
+        return JobResult(values_of(records, execution.artifacts), cached=False, simulated=result.simulated)
+
+    async def _after(self, error: ComfypipeError) -> None:
+        """Get ready for another try, or raise *error*."""
+        self._faults += 1
+        left = len(self._accelerator) - 1
+        if not worth_another_try(error, self._faults, self._job.retry.attempts, left):
+            await self._give_up(error)
+            raise error
+        if isinstance(error, OutOfMemory):
+            self._accelerator = self._accelerator[1:]
+        delay_s = self._execution.patience.delay_s(self._faults)
+        self._execution.listener(JobRetried(self._run.id, self._job.step_id, self._job.item, error, delay_s))
+        try:
+            await asyncio.sleep(delay_s)
+        except asyncio.CancelledError:
+            await self._withdraw_open()
+            raise
+
+    async def _give_up(self, error: ComfypipeError) -> None:
+        status = "cancelled" if isinstance(error, RunCancelled) else "failed"
+        key = key_of(self._job, self._run)
+        await self._execution.ledger.end_job(key, status, ended_ms=now_ms(), error=error.to_json())
+
+    async def _withdraw_open(self) -> None:
+        with anyio.CancelScope(shield=True):
+            for attempt in await attempts_at(self._execution, self._job, self._run):
+                if attempt.status in OPEN:
+                    await withdraw(self._execution, attempt)
+
+    def _tell(self, progress: NodeProgress) -> None:
+        self._execution.listener(JobProgress(self._run.id, self._job.step_id, self._job.item, progress))

@@ -1,0 +1,48 @@
+"""What is sent for an attempt: the job's prompt, with file names that are the attempt's own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfypipe._types import JSONObject
+from comfypipe.backends.base import InputFile, Submission
+from comfypipe.plan.steps import Job
+from comfypipe.store.records import AttemptRecord, RunRecord
+
+
+def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission:
+    """Return what is sent for an attempt at *job*."""
+    return Submission(
+        prompt_id=record.prompt_id,
+        prompt=own_prefixes(job.prompt, record.prompt_id),
+        files=tuple(
+            InputFile(placed.name, sha256=placed.file.sha256, path=placed.file.path, url=placed.file.url)
+            for placed in job.files
+        ),
+        accelerator=tuple(record.accelerator),
+        extra_pnginfo={"comfypipe": {"run": run.id, "workflow": job.workflow, "digest": job.digest}},
+    )
+
+
+def own_prefixes(prompt: JSONObject, own: str) -> JSONObject:
+    """
+    Return the prompt with every literal ``filename_prefix`` put below ``comfypipe/<own>/``.
+
+    Servers cache by content, and answer a run that is wholly cached with the names of the earlier files, gone or not;
+    and two runs at once count up the same names. A prefix of its own makes each attempt save its own files. It is no
+    part of the job's digest.
+    """
+    return {node_id: _own_prefix(node, f"comfypipe/{own}/") for node_id, node in prompt.items()}
+
+
+def node_names(prompt: Mapping[str, Any]) -> dict[str, str]:
+    """Return by node id its title, else its class."""
+    return {
+        node_id: (node.get("_meta") or {}).get("title") or node.get("class_type", node_id)
+        for node_id, node in prompt.items()
+    }
+
+
+def _own_prefix(node: JSONObject, folder: str) -> JSONObject:
+    inputs = node.get("inputs", {})
+    prefix = inputs.get("filename_prefix")
+    return node | {"inputs": inputs | {"filename_prefix": folder + prefix}} if isinstance(prefix, str) else node

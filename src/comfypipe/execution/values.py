@@ -1,0 +1,104 @@
+"""Values of inputs and outputs, as JSON and back, and as what people are given."""
+
+from collections.abc import Mapping, Sequence
+
+from comfypipe._types import JSON, JSONObject
+from comfypipe.execution.media import media_of, media_type
+from comfypipe.execution.records import Output, OutputValue
+from comfypipe.manifest.inputs import FileValue, Value
+from comfypipe.store.artifacts import ArtifactStore
+from comfypipe.store.records import OutputRecord
+
+
+def value_to_json(value: Value) -> JSON:
+    """Return a value for the record: a file by its digest, and where it came from."""
+    if isinstance(value, FileValue):
+        return {
+            "filename": value.filename,
+            "sha256": value.sha256,
+            "path": str(value.path) if value.path else None,
+            "url": value.url,
+        }
+    if isinstance(value, list):
+        return [value_to_json(each) for each in value]
+    if isinstance(value, dict):
+        return {name: value_to_json(each) for name, each in value.items()}
+    return value
+
+
+def identity_of(value: Value) -> JSON:
+    """Return what tells a value from others, wherever its files lie."""
+    if isinstance(value, FileValue):
+        return {"file": value.identity, "name": value.filename}
+    if isinstance(value, list):
+        return [identity_of(each) for each in value]
+    if isinstance(value, dict):
+        return {name: identity_of(each) for name, each in value.items()}
+    return value
+
+
+def values_of(records: Sequence[OutputRecord], artifacts: ArtifactStore) -> Mapping[str, Value]:
+    """
+    Return what a job gave by name, as the next step is given it: one file, a list of them, or a plain value.
+
+    Raises:
+        ArtifactMissing: A stored file is gone.
+    """
+    found: dict[str, list[Value]] = {}
+    for record in records:
+        found.setdefault(record.name, []).append(_value_of(record, artifacts))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _value_of(record: OutputRecord, artifacts: ArtifactStore) -> Value:
+    if record.sha256 is None:
+        value: Value = record.value
+        return value
+    return FileValue(
+        filename=record.filename or record.name,
+        media=media_of(record.media_type or ""),
+        path=artifacts.path(record.sha256),
+        sha256=record.sha256,
+    )
+
+
+def output_of(value: Value, artifacts: ArtifactStore) -> OutputValue:
+    """
+    Return an output as people are given it. Blocks: files are looked into.
+
+    A file that is only passed through is stored too: outputs do not change when the project's files do.
+    """
+    if isinstance(value, list):
+        return tuple(output_of(each, artifacts) for each in value)
+    if not isinstance(value, FileValue):
+        return value
+    if value.path is None:
+        return value.url
+    sha256 = artifacts.put(value.path).sha256 if not _is_stored(value, artifacts) else str(value.sha256)
+    path = artifacts.path(sha256)
+    return Output(path, value.filename, sha256, path.stat().st_size, media_type(path, value.filename))
+
+
+def _is_stored(value: FileValue, artifacts: ArtifactStore) -> bool:
+    return value.sha256 is not None and value.path == artifacts.place(value.sha256)
+
+
+def output_to_record(value: OutputValue) -> JSONObject:
+    """Return an output as the ledger keeps it: files by digest, told apart from plain values that look alike."""
+    if isinstance(value, Output):
+        kept = value.to_json()
+        del kept["path"]
+        return {"file": kept}
+    if isinstance(value, tuple):
+        return {"list": [output_to_record(each) for each in value]}
+    return {"value": value}
+
+
+def output_from_record(record: JSONObject, artifacts: ArtifactStore) -> OutputValue:
+    """Return an output that the ledger kept; its file may be gone by now."""
+    if "file" in record:
+        return Output(path=artifacts.place(record["file"]["sha256"]), **record["file"])
+    if "list" in record:
+        return tuple(output_from_record(each, artifacts) for each in record["list"])
+    value: JSON = record["value"]
+    return value
