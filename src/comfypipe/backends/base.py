@@ -126,7 +126,8 @@ class NodeProgress:
     Something that happened to a run while it was waited for.
 
     Attributes:
-        state: ``queued`` and ``started`` speak of the run (*node_id* is None), the others of a node.
+        state: ``queued`` and ``started`` speak of the run (*node_id* is None); of a node speak ``cached`` (it will not
+            run), ``running``, ``progress``, ``preview`` and ``finished``.
         value: Steps done of *maximum*, for ``progress``.
         preview: Encoded JPEG or PNG, for ``preview``.
     """
