@@ -197,9 +197,28 @@ class PromptInvalid(ComfypipeError):
 
 
 class PlanError(ComfypipeError):
-    """The steps of a pipeline do not fit together."""
+    """
+    The steps of a pipeline do not fit together.
+
+    Attributes:
+        diagnostics: Everything that was found, where that is more than the message says.
+    """
 
     exit_status = ExitStatus.INVALID
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        diagnostics: Sequence[Diagnostic] = (),
+        hint: str | None = None,
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.diagnostics = tuple(diagnostics)
+
+    def to_json(self) -> JSONObject:
+        return super().to_json() | {"diagnostics": [each.to_json() for each in self.diagnostics]}
 
 
 class ReferenceUnknown(PlanError):

@@ -45,14 +45,14 @@ class BadValue(Exception):
     Attributes:
         problem: Begins with a verb whose subject is the input: ``takes an integer, not the text "x"``.
         place: Indices of the item within lists.
-        of_kind: Whether the type is wrong, rather than the value among those of its type.
+        certain: Whether every value of this shape is wrong, not only this one: its type is, or a list is too long.
     """
 
-    def __init__(self, problem: str, hint: str | None = None, *, of_kind: bool = False) -> None:
+    def __init__(self, problem: str, hint: str | None = None, *, certain: bool = False) -> None:
         super().__init__(problem)
         self.problem = problem
         self.hint = hint
-        self.of_kind = of_kind
+        self.certain = certain
         self.place: tuple[int, ...] = ()
 
 
@@ -96,7 +96,7 @@ def fits(held: str, wanted: str) -> bool:
 
 
 def _wrong(expected: str, value: object, hint: str | None = None) -> BadValue:
-    return BadValue(f"takes {expected}, not {describe(value)}", hint, of_kind=True)
+    return BadValue(f"takes {expected}, not {describe(value)}", hint, certain=True)
 
 
 @_by_type.register(StringInput)
@@ -275,7 +275,7 @@ def _(spec: ListInput, value: object, how: _How) -> list[Any]:
     if spec.min_items is not None and len(value) < spec.min_items:
         raise BadValue(f"takes at least {_items(spec.min_items)}, not {len(value)}")
     if spec.max_items is not None and len(value) > spec.max_items:
-        raise BadValue(f"takes at most {_items(spec.max_items)}, not {len(value)}")
+        raise BadValue(f"takes at most {_items(spec.max_items)}, not {len(value)}", certain=True)
     return [_item(spec.items, each, index, how) for index, each in enumerate(value)]
 
 

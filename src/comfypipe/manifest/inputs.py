@@ -2,16 +2,21 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.errors import InputInvalid, InputMissing, UsageError
 from comfypipe.manifest.coerce import BadValue, OpenFile, coerce, seed_range
+from comfypipe.manifest.destinations import is_url, url_problem
 from comfypipe.manifest.schema import InputSpec, SeedInput
-from comfypipe.manifest.values import FileValue, Value, describe, safe_filename
+from comfypipe.manifest.values import FileValue, Value, describe, safe_filename, shortened
 
 __all__ = [
     "FileValue",
@@ -24,6 +29,8 @@ __all__ = [
     "safe_filename",
     "seeds_to_draw",
 ]
+
+_SETTLED_NS = 2_000_000_000
 
 
 @runtime_checkable
@@ -155,56 +162,60 @@ def file_opener(base: Path) -> OpenFile:
 
     def open_file(value: object, media: str) -> FileValue:
         if isinstance(value, FileValue):
-            return _read(value.path or Path(), value.filename, value.media, value.url)
+            path = value.path or Path()
+            return replace(value, path=path.absolute(), sha256=_digest(path, str(path)))
         if isinstance(value, StoredFile):
             return FileValue(value.filename, media, Path(value.path), None, value.sha256)
-        if not isinstance(value, str | os.PathLike):
-            raise _not_a_file(value, media)
-        text = os.fspath(value)
+        text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
         if not isinstance(text, str) or "\0" in text or not text.strip("@ "):
-            raise _not_a_file(value, media)
-        if text.startswith(("http://", "https://")):
+            problem = f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}"
+            raise BadValue(problem, certain=True)
+        if is_url(text):
             return _from_url(text, media)
-        path = base / Path(text.removeprefix("@")).expanduser()
-        return _read(path, path.name, media, None)
+        text = text.removeprefix("@")
+        path = base / Path(text).expanduser()
+        return FileValue(path.name, media, path.absolute(), None, _digest(path, text))
 
     return open_file
 
 
-def _not_a_file(value: object, media: str) -> BadValue:
-    return BadValue(f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}", of_kind=True)
-
-
 def _from_url(url: str, media: str) -> FileValue:
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BadValue("takes a URL such as https://example.com/a.png", "a user name or key does not belong in it")
-    return FileValue(unquote(parts.path).rsplit("/", 1)[-1] or "file", media, None, url)
+    if problem := url_problem(url):
+        raise BadValue(f'cannot use the URL "{shortened(url)}": {problem}')
+    return FileValue(unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "file", media, None, url)
 
 
-def _read(path: Path, filename: str, media: str, url: str | None) -> FileValue:
+def _digest(path: Path, shown: str) -> str:
+    """Return the SHA-256 of a file, as hex; files that have not changed since are not read again."""
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256")
-            size_bytes = stream.tell()
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise BadValue(f"reads {shown}, which is {'a folder' if S_ISDIR(status.st_mode) else 'no regular file'}")
+        if status.st_size == 0:
+            raise BadValue(f"reads {shown}, which is empty")
+        # A file that was written a moment ago may be written again within the same tick of the clock.
+        settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
+        key = (str(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns)
+        return _known_digest(*key) if settled else _read_digest(path)
     except OSError as error:
-        raise _unreadable(path, error) from None
-    if size_bytes == 0:
-        raise BadValue(f"reads {path}, which is empty")
-    return FileValue(filename, media, path.absolute(), url, digest.hexdigest())
+        raise _unreadable(path, shown, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> BadValue:
+@lru_cache(maxsize=4096)
+def _known_digest(path: str, _inode: int, _size_bytes: int, _mtime_ns: int) -> str:
+    return _read_digest(Path(path))
+
+
+def _read_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unreadable(path: Path, shown: str, error: OSError) -> BadValue:
     if isinstance(error, FileNotFoundError):
         try:
             names = [each.name for each in path.parent.iterdir()]
         except OSError:
-            return BadValue(f"reads {path}, but there is no folder {path.parent}")
-        return BadValue(f"reads {path}, which does not exist", did_you_mean(path.name, names))
-    if isinstance(error, IsADirectoryError):
-        return BadValue(f"reads {path}, which is a folder")
-    return BadValue(f"reads {path}, which cannot be read: {error.strerror}")
+            return BadValue(f"reads {shown}, but there is no folder {Path(shown).parent}")
+        return BadValue(f"reads {shown}, which does not exist", did_you_mean(path.name, names))
+    return BadValue(f"reads {shown}, which cannot be read: {error.strerror}")

@@ -265,5 +265,5 @@ def _plain(name: str) -> str:
 def _name_file(value: object, media: str) -> FileValue:
     """Stand in for opening a file: whether it is there is looked at when the project is known."""
     if not isinstance(value, str):
-        raise BadValue(f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}", of_kind=True)
+        raise BadValue(f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}", certain=True)
     return FileValue(value, media)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from comfypipe._types import JSONObject
-from comfypipe.diagnostics import Diagnostic
+from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.manifest.inputs import FileValue, Value
 from comfypipe.manifest.load import Manifest
 from comfypipe.manifest.schema import ModelSpec, RetrySpec
@@ -24,6 +24,8 @@ class Step:
         for_each: A list, or the expression of one; None when the step runs once.
         when: The condition, as written; None when it always runs.
         reads: Ids of the steps whose outputs it reads.
+        pipeline: The manifest that it stands in; None for the only step of a plain workflow.
+        index: Its place among the steps of *pipeline*.
     """
 
     id: str
@@ -36,6 +38,14 @@ class Step:
     accelerator: tuple[str, ...] = ()
     retry: RetrySpec = field(default_factory=RetrySpec)
     timeout_s: float = 3600.0
+    pipeline: Manifest | None = None
+    index: int = 0
+
+    def source(self, *keys: str | int) -> Source:
+        """Return the place of a part of the step, such as ``("inputs", "width")``."""
+        if self.pipeline is None:
+            return self.workflow.source(*keys)
+        return self.pipeline.source("steps", self.index, *keys)
 
 
 @dataclass(frozen=True, slots=True)
