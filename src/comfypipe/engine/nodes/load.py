@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from comfypipe.engine.arrays import check_size
 from comfypipe.engine.loading import file_digest, is_file, locate, resolve_file
 from comfypipe.engine.pixels.decode import Frame, read_channel, read_color, read_frames
 from comfypipe.engine.pixels.values import Floats, from_bytes
@@ -74,12 +75,13 @@ def load_folder(folder: str, context: Context, resize_method: str = "None") -> t
             right and bottom and fills up with black.
 
     Raises:
-        ValueError: The folder holds no images, or images of unlike sizes without a method.
+        ValueError: The folder holds no images, too many, or images of unlike sizes without a method.
     """
     paths = sorted(each for each in locate(folder, context.folders).iterdir() if _is_listed(each))
     if not paths:
         raise ValueError(f"no images ({', '.join(_FOLDER_IMAGES)}) in the folder {folder!r}")
     first = read_color(paths[0])
+    check_size((len(paths), first.height, first.width, 3), f"folder {folder}")
     fitted = [first, *(_fit(read_color(each), first.size, resize_method, each.name) for each in paths[1:])]
     return (np.stack([from_bytes(np.asarray(each)) for each in fitted]),)
 

@@ -40,20 +40,21 @@ def scale(image: Floats, upscale_method: str, width: int, height: int, crop: str
         return (image,)
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
-    return (_resized(image, upscale_method, width, height, crop),)
+    resized = (resize_cropped if crop == "center" else resize)(image, width, height, upscale_method)
+    return (resized,)
 
 
 def scale_by(image: Floats, upscale_method: str, scale_by: float) -> tuple[Floats]:
     """Scale both sides by a factor."""
     width, height = round(image.shape[2] * scale_by), round(image.shape[1] * scale_by)
-    return (_resized(image, upscale_method, width, height),)
+    return (resize(image, width, height, upscale_method),)
 
 
 def scale_to_pixels(image: Floats, upscale_method: str, megapixels: float) -> tuple[Floats]:
     """Scale to about *megapixels* times 1024 * 1024 pixels."""
     height, width = image.shape[1:3]
     factor = math.sqrt(int(megapixels * 1024 * 1024) / (width * height))
-    return (_resized(image, upscale_method, round(width * factor), round(height * factor)),)
+    return (resize(image, round(width * factor), round(height * factor), upscale_method),)
 
 
 def scale_to_largest(image: Floats, upscale_method: str, largest_size: int) -> tuple[Floats]:
@@ -61,7 +62,7 @@ def scale_to_largest(image: Floats, upscale_method: str, largest_size: int) -> t
     height, width = image.shape[1:3]
     new_width = largest_size if width >= height else round(width / height * largest_size)
     new_height = largest_size if height >= width else round(height / width * largest_size)
-    return (_resized(image, upscale_method, new_width, new_height),)
+    return (resize(image, new_width, new_height, upscale_method),)
 
 
 def resize_and_pad(
@@ -70,7 +71,7 @@ def resize_and_pad(
     """Fit images into a canvas of the target's size, in its middle."""
     batch, height, width, channels = image.shape
     factor = min(target_width / width, target_height / height)
-    fitted = _resized(image, interpolation, int(width * factor), int(height * factor))
+    fitted = resize(image, int(width * factor), int(height * factor), interpolation)
     shape = (batch, target_height, target_width, channels)
     check_size(shape, "target_width, target_height")
     canvas = np.full(shape, 0 if padding_color == "black" else 1, np.float32)
@@ -83,12 +84,7 @@ def scale_for_kontext(image: Floats) -> tuple[Floats]:
     """Scale to that size among those which FLUX Kontext knows whose proportions are nearest."""
     ratio = image.shape[2] / image.shape[1]
     _, width, height = min((abs(ratio - width / height), width, height) for width, height in _KONTEXT_SIZES)
-    return (_resized(image, "lanczos", width, height, "center"),)
-
-
-def _resized(image: Floats, method: str, width: int, height: int, crop: str = "disabled") -> Floats:
-    check_size((len(image), height, width, image.shape[3]), "width, height")
-    return (resize_cropped if crop == "center" else resize)(image, width, height, method)
+    return (resize_cropped(image, width, height, "lanczos"),)
 
 
 def _side(default: int = 512, minimum: int = 0) -> InputSpec:

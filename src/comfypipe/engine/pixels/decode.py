@@ -115,7 +115,7 @@ def _checked_pixels(path: Path, image: Image.Image, before: int) -> int:
 def _load(image: Image.Image) -> None:
     try:
         image.load()
-    except OSError:
+    except (OSError, ValueError):
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
             image.load()
@@ -136,13 +136,8 @@ def _scaled_down(image: Image.Image) -> Image.Image:
 
 def _frame(image: Image.Image) -> Frame:
     shown = _scaled_down(image)
+    if shown.mode == "P" and "transparency" in shown.info:
+        shown = shown.convert("RGBA")
     color = shown if shown.mode == "RGB" else shown.convert("RGB")
-    return Frame(np.asarray(color), _alpha(image))
-
-
-def _alpha(image: Image.Image) -> Bytes | None:
-    if "A" in image.getbands():
-        return np.asarray(image.getchannel("A"))
-    if image.mode == "P" and "transparency" in image.info:
-        return np.asarray(image.convert("RGBA").getchannel("A"))
-    return None
+    alpha = np.asarray(shown.getchannel("A")) if "A" in shown.getbands() else None
+    return Frame(np.asarray(color), alpha)

@@ -2,15 +2,16 @@
 Resampling of images (batch, height, width, channel), float32.
 
 ``nearest-exact``, ``bilinear``, ``bicubic`` and ``area`` follow PyTorch's ``interpolate`` on CPU without antialias and
-with half-pixel centres, to the bit; ``lanczos`` is Pillow's antialiased filter on 8-bit samples. Sources: observed
-results of torch 2.13 (AVX2, two threads) and Pillow 13.
+with half-pixel centres, to the bit unless an image is large; ``lanczos`` is Pillow's antialiased filter on 8 bits.
+Sources: observed results of torch 2.13 (AVX2, two threads) and Pillow 13.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from comfypipe.engine.arrays import check_size
@@ -18,9 +19,13 @@ from comfypipe.engine.pixels.fused import Weights, fma, fma_sum
 from comfypipe.engine.pixels.values import Floats, blocks, from_bytes, row_blocks, to_bytes
 
 Indices = NDArray[np.intp]
+Lines = NDArray[np.floating[Any]]
 
 _GATHER_SAMPLES = 1 << 15
 """Samples per block of a pass: its float64 temporaries fit the second-level cache."""
+
+_EXACT_SAMPLES = 1 << 22
+"""Samples of the larger of old and new image up to which sums are fused as on the real server, to the last bit."""
 
 _BAND_ROWS = 64
 """Old rows that are worked on at a time: enough for long inner loops, few enough to stay in the cache."""
@@ -101,7 +106,8 @@ def bilinear(images: Floats, width: int, height: int) -> Floats:
     and for contiguous images of more than three channels. Both are followed, since they differ in the last bit.
     """
     across, down = _linear_taps(images.shape[2], width), _linear_taps(images.shape[1], height)
-    if width + height <= 128 or (images.shape[3] > 3 and images.flags.c_contiguous):
+    exact = width * height * images.shape[3] <= _EXACT_SAMPLES
+    if width + height <= 128 or (exact and images.shape[3] > 3 and images.flags.c_contiguous):
         return _four_corners(images, across, down)
     return _separable(images, across, down)
 
@@ -170,10 +176,11 @@ def _separable(images: Floats, across: Taps, down: Taps) -> Floats:
     result = np.empty((len(images), height, width, channels), np.float32)
     across = _by_sample(across, channels)
     used = min(images.shape[1], len(down.indices) * height)
+    precision = np.float64 if max(images[0].size, result[0].size) <= _EXACT_SAMPLES else np.float32
     for image, target in zip(images, result, strict=True):
         for band in blocks(height, max(1, _BAND_ROWS * height // used)):
             rows, taps = _used_rows(down, band)
-            lines = _sum_columns(image, rows, across)
+            lines = _sum_columns(image, rows, across, precision)
             weighted_rows(lines, taps, target[band].reshape(-1, width * channels))
     return result
 
@@ -189,32 +196,33 @@ def _used_rows(taps: Taps, band: slice) -> tuple[Indices, Taps]:
     return rows, Taps(tuple(places.reshape(len(taps.indices), -1)), tuple(each[band] for each in taps.weights))
 
 
-def _sum_columns(image: Floats, rows: Indices, across: Taps) -> NDArray[np.float64]:
+def _sum_columns(image: Floats, rows: Indices, across: Taps, precision: DTypeLike) -> Lines:
     # Turned by a quarter, a sample's neighbours are whole rows: picking one copies a contiguous run.
-    turned = image[rows].reshape(len(rows), -1).T.astype(np.float64, order="C")
+    turned = image[rows].reshape(len(rows), -1).T.astype(precision, order="C")
     summed = np.empty((len(across.indices[0]), len(rows)), np.float32)
     weighted_rows(turned, across, summed)
-    return summed.T.astype(np.float64, order="C")
+    return summed.T.astype(precision, order="C")
 
 
-def weighted_rows(lines: NDArray[np.float64], taps: Taps, target: Floats) -> None:
+def weighted_rows(lines: Lines, taps: Taps, target: Floats) -> None:
     """
     Set each row of *target* to the weighted sum of some *lines*, in the order in which compilers fuse it.
 
     That is ``fma(v0, w0, v1 * w1)``, then ``fma`` with each further pair, each rounded to float32.
 
     Args:
-        lines: Float32 values, held in float64: their products with weights are then exact.
+        lines: Float32 values, held in float64: their products with weights are then exact, as in a fused operation.
+            Held in float32, products are rounded too.
         taps: Which lines make up each row of *target*.
         target: (row, sample), written.
     """
     order = (1, 0, *range(2, len(taps.indices)))
     for block in row_blocks(target.shape, _GATHER_SAMPLES):
         part = target[block]
-        product = np.empty(part.shape, np.float64)
+        product = np.empty(part.shape, lines.dtype)
         for number, tap in enumerate(order):
             lines.take(taps.indices[tap][block], axis=0, out=product, mode="clip")
-            np.multiply(product, taps.weights[tap][block, None].astype(np.float64), out=product)
+            np.multiply(product, taps.weights[tap][block, None].astype(lines.dtype), out=product)
             if number:
                 np.add(product, part, out=product)
             np.copyto(part, product, casting="same_kind")
