@@ -25,6 +25,7 @@ FAMILIES: tuple[str, ...] = (
     "primitives",
     "save",
     "scale",
+    "sigmas",
     "stitch",
     "strings",
     "video",

@@ -19,6 +19,7 @@ FAMILIES = (
     "latent_math",
     "latent_shape",
     "primitives",
+    "sigmas",
     "strings",
     "video",
 )

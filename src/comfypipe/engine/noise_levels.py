@@ -1,0 +1,174 @@
+"""
+Noise levels for samplers (SIGMAS): float32, falling as a rule, the last one 0.
+
+Sources: Karras et al. 2022 (arXiv 2206.00364); Song et al. 2021 (arXiv 2011.13456) for the variance preserving process;
+Hang and Gu 2024 (arXiv 2407.03297) for the Laplace distribution; for the tables Sabour et al. 2024, "Align Your Steps"
+(arXiv 2404.14507), and Pei et al. 2025, "Optimal Stepsize for Diffusion Sampling" (arXiv 2503.21774).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from math import exp, log, pi, prod
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sigmas: TypeAlias = NDArray[np.float32]
+
+ALIGNED: Mapping[str, Sequence[float]] = {
+    "SD1": (
+        14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092, 0.9642583904,
+        0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582,
+    ),
+    "SDXL": (
+        14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141, 0.5550693289,
+        0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582,
+    ),
+    "SVD": (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002),
+}  # fmt: skip
+"""By model, the levels of ten aligned steps."""
+OPTIMAL: Mapping[str, Sequence[float]] = {
+    "FLUX": (0.9968, 0.9886, 0.9819, 0.975, 0.966, 0.9471, 0.9158, 0.8287, 0.5512, 0.2808, 0.001),
+    "Wan": (
+        1.0, 0.997, 0.995, 0.993, 0.991, 0.989, 0.987, 0.985, 0.98, 0.975, 0.973, 0.968, 0.96, 0.946, 0.927, 0.902,
+        0.864, 0.776, 0.539, 0.208, 0.001,
+    ),
+    "Chroma": (
+        0.992, 0.99, 0.988, 0.985, 0.982, 0.978, 0.973, 0.968, 0.961, 0.953, 0.943, 0.931, 0.917, 0.9, 0.881, 0.858,
+        0.832, 0.802, 0.769, 0.731, 0.69, 0.646, 0.599, 0.55, 0.501, 0.451, 0.402, 0.355, 0.311, 0.27, 0.232, 0.199,
+        0.169, 0.143, 0.12, 0.101, 0.084, 0.07, 0.058, 0.048, 0.001,
+    ),
+}  # fmt: skip
+"""By model, the levels of optimal steps: 10, 20 and 40 of them."""
+
+
+def karras(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Sigmas:
+    """
+    Return levels evenly spaced in their *rho*-th root.
+
+    Raises:
+        ValueError: *rho* is 0.
+    """
+    _check_positive(rho=rho)
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return _ending(np.power(np.float32(high) + _ramp(0, 1, steps) * np.float32(low - high), np.float32(rho)))
+
+
+def exponential(steps: int, sigma_max: float, sigma_min: float) -> Sigmas:
+    """
+    Return levels evenly spaced in their logarithm.
+
+    Raises:
+        ValueError: A level is 0.
+    """
+    _check_positive(sigma_max=sigma_max, sigma_min=sigma_min)
+    return _ending(np.exp(_ramp(log(sigma_max), log(sigma_min), steps)))
+
+
+def polyexponential(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Sigmas:
+    """
+    Return levels whose logarithms are spaced by the power *rho*.
+
+    Raises:
+        ValueError: A level is 0.
+    """
+    _check_positive(sigma_max=sigma_max, sigma_min=sigma_min)
+    ramp = np.power(_ramp(1, 0, steps), np.float32(rho))
+    return _ending(np.exp(ramp * np.float32(log(sigma_max) - log(sigma_min)) + np.float32(log(sigma_min))))
+
+
+def laplace(steps: int, sigma_max: float, sigma_min: float, mu: float, beta: float) -> Sigmas:
+    """Return levels distributed as a Laplace distribution of their logarithm, within bounds, with no 0 behind them."""
+    offset = np.float32(0.5) - _ramp(0, 1, steps)
+    tail = np.log(np.float32(1) - np.float32(2) * np.abs(offset) + np.float32(1e-5))
+    with np.errstate(over="ignore"):
+        levels = np.exp(np.float32(mu) - np.float32(beta) * np.sign(offset) * tail)
+    return np.asarray(np.clip(levels, np.float32(sigma_min), np.float32(sigma_max)))
+
+
+def variance_preserving(steps: int, beta_d: float, beta_min: float, eps_s: float) -> Sigmas:
+    """Return the levels of the continuous variance preserving process."""
+    time = _ramp(1, eps_s, steps)
+    growth = np.float32(beta_d) * time**2 / np.float32(2) + np.float32(beta_min) * time
+    with np.errstate(over="ignore"):
+        return _ending(np.sqrt(np.expm1(growth)))
+
+
+def from_table(levels: Sequence[float], steps: int, denoise: float) -> Sigmas:
+    """
+    Return the last *denoise* part of *steps* steps through a table, interpolated in the logarithm.
+
+    No step at all gives no level.
+    """
+    if denoise <= 0:
+        return np.zeros(0, np.float32)
+    if steps + 1 != len(levels):
+        places, old = np.linspace(0, 1, steps + 1), np.linspace(0, 1, len(levels))
+        levels = np.exp(np.interp(places, old, np.log(levels[::-1])))[::-1].tolist()
+    wanted = round(steps * denoise) if denoise < 1 else steps
+    sigmas = np.array(levels[-(wanted + 1) :], np.float32)
+    sigmas[-1] = 0
+    return sigmas
+
+
+def shifted(
+    steps: int, max_shift: float, base_shift: float, stretch: bool, terminal: float, shape: Sequence[int] | None
+) -> Sigmas:
+    """
+    Return LTX-Video's levels: linear ones, shifted by the number of tokens.
+
+    Args:
+        stretch: Scale so that the last level before 0 is *terminal*.
+        shape: Of the latent's frames and sides; None for 4096 tokens.
+    """
+    tokens = 4096 if shape is None else prod(shape)
+    slope = (max_shift - base_shift) / (4096 - 1024)
+    growth = exp(tokens * slope + base_shift - slope * 1024)
+    levels = _ramp(1, 0, steps + 1)[:-1]
+    levels = np.float32(growth) / (np.float32(growth) + (np.float32(1) / levels - np.float32(1)))
+    if stretch:
+        rest = np.float32(1) - levels
+        scale = rest[-1] / np.float32(1 - terminal)
+        with np.errstate(invalid="ignore"):  # a single step has nothing to stretch: 0 / 0, as the original
+            levels = np.float32(1) - rest / scale
+    return _ending(levels)
+
+
+def extend(sigmas: Sigmas, steps: int, start_at: float, end_at: float, spacing: Callable[[Sigmas], Sigmas]) -> Sigmas:
+    """
+    Put *steps* - 1 levels between each two whose first lies in *end_at* … *start_at*.
+
+    Args:
+        start_at: Negative for no bound.
+        spacing: One of `SPACINGS`.
+    """
+    inner = spacing(_ramp(0, 1, steps + 1)[1:-1])
+    highest = float("inf") if start_at < 0 else start_at
+    parts: list[Sigmas] = []
+    for current, following in pairwise(sigmas):
+        parts.append(current[None])
+        if end_at <= current <= highest:
+            parts.append(inner * (following - current) + current)
+    return np.concatenate([*parts, sigmas[-1:]])
+
+
+SPACINGS: Mapping[str, Callable[[Sigmas], Sigmas]] = {
+    "linear": lambda x: x,
+    "cosine": lambda x: np.sin(x * np.float32(pi / 2)),
+    "sine": lambda x: np.float32(1) - np.cos(x * np.float32(pi / 2)),
+}
+
+
+def _ramp(start: float, end: float, count: int) -> Sigmas:
+    return np.linspace(start, end, count).astype(np.float32)
+
+
+def _ending(levels: Sigmas) -> Sigmas:
+    return np.append(levels, np.float32(0)).astype(np.float32)
+
+
+def _check_positive(**values: float) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{name}: {value:g}, must be more than 0")
