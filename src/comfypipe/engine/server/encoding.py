@@ -21,7 +21,7 @@ class JSONReply(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode the body; NaN is written as ComfyUI writes it, which not every client reads."""
+        """Encode the body. NaN becomes null: ComfyUI writes it as it is, which strict clients cannot read."""
         return encode(content)
 
 
