@@ -6,7 +6,7 @@ from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.audio.sound import Audio, unpack
-from comfypipe.engine.loading import is_file, resolve_file
+from comfypipe.engine.loading import file_digest, is_file, resolve_file
 from comfypipe.engine.media import metadata_tags
 from comfypipe.engine.pixels.values import Floats, to_bytes
 from comfypipe.engine.registry import (
@@ -104,10 +104,9 @@ def _check_file(file: str, folders: Folders) -> str | None:
     return None if is_file(file, folders) else f"Invalid video file: {file}"
 
 
-def _fingerprint(file: str, folders: Folders) -> list[int]:
-    # The time and not the digest: videos are large, and this is what ComfyUI does. The size sees quick rewrites.
-    status = resolve_file(file, folders).stat()
-    return [status.st_mtime_ns, status.st_size]
+def _fingerprint(file: str, folders: Folders) -> str:
+    # Not the time as ComfyUI does: it is embedded into what is saved, which then is never the same twice.
+    return file_digest(resolve_file(file, folders))
 
 
 def get_components(video: Video) -> tuple[Floats, Audio | None, float]:
