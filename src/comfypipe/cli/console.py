@@ -50,7 +50,11 @@ class Console:
 
     def error(self, error: ComfypipeError) -> None:
         """Print an error to stderr and, as JSON, to stdout where that is asked for."""
-        print(error, file=sys.stderr)  # noqa: T201
+        found = getattr(error, "diagnostics", ())
+        if found:
+            self.diagnostics(found)
+        else:
+            print(error, file=sys.stderr)  # noqa: T201
         self.document({"error": error.to_json()})
 
 

@@ -11,14 +11,14 @@ from comfypipe.manifest.load import Manifest
 from comfypipe.manifest.schema import InputSpec, ListInput, ModelSpec, PipelineSpec, StepSpec, WorkflowSpec
 
 LIMITS = {
-    "min_length": "{} characters or more",
+    "min_length": "at least {} characters",
     "max_length": "at most {} characters",
     "pattern": "matches {}",
     "minimum": "from {}",
     "maximum": "to {}",
     "multiple_of": "multiple of {}",
-    "min_items": "{} items or more",
-    "max_items": "at most {} items",
+    "min_items": "at least {} of them",
+    "max_items": "at most {}",
     "choices": "one of {}",
     "folder": "in models/{}",
 }

@@ -1,10 +1,8 @@
 """The program: its commands, and how whatever goes wrong becomes an exit status."""
 
-import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from comfypipe.cli import commands
@@ -22,6 +20,7 @@ def build() -> typer.Typer:
         epilog="Results go to stdout, narration to stderr. Docs: docs/index.md in the repository.",
         rich_markup_mode=None,
         no_args_is_help=True,
+        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     app.callback()(_program)
@@ -45,17 +44,18 @@ def run(arguments: Sequence[str]) -> int:
     except ComfypipeError as error:
         Console(as_json="--json" in arguments).error(error)
         return error.exit_status
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        _refuse(error.format_message())
         return ExitStatus.USAGE
-    except (click.Abort, KeyboardInterrupt):
-        Console().say("interrupted")
+    except typer.Abort:
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone, as `head` does: nothing is wrong, and Python must not say so again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.OK
     return int(status or ExitStatus.OK)
+
+
+def _refuse(message: str) -> None:
+    """Say what is wrong with the call; a group without a command shows its help, which needs no hint."""
+    hint = "" if message.startswith("Usage:") else "\n  hint: --help lists what there is"
+    print(f"{message}{hint}", file=sys.stderr)  # noqa: T201
 
 
 def _program(

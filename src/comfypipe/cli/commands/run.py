@@ -74,8 +74,9 @@ async def _run(
     if task is not None:
         # SIGTERM ends a run as Ctrl-C does: what was started is cancelled, what is done stays.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    with watching(console) as listener:
-        return await Project.find(folder).run(name, inputs, listener=listener, **options)
+    async with Project.find(folder) as project:
+        with watching(console) as listener:
+            return await project.run(name, inputs, listener=listener, check=False, **options)
 
 
 def _shown(path: Path) -> str:

@@ -1,11 +1,13 @@
 """``comfypipe runs``: what has run, and what came of it."""
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comfypipe.cli.console import Console, columns
+from comfypipe.cli.console import Console, columns, plural
 from comfypipe.cli.options import AsJson, ProjectFolder
 
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ def list_(
     from comfypipe.execution.project import Project
 
     console = Console(as_json=as_json)
-    found = asyncio.run(Project.find(project).runs(name=name, status=status, limit=limit))
+
+    async def read() -> "Sequence[Run]":
+        async with Project.find(project) as opened:
+            return await opened.runs(name=name, status=status, limit=limit)
+
+    found = asyncio.run(read())
     console.document([each.to_json() for each in found])
     console.result(columns([_row(each) for each in found]) if found else "no runs")
 
@@ -37,10 +44,8 @@ def list_(
 @group.command()
 def show(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = False) -> None:
     """Show a run: its inputs, steps, attempts and outputs."""
-    from comfypipe.execution.project import Project
-
     console = Console(as_json=as_json)
-    found = asyncio.run(Project.find(project).run_details(run_id))
+    found = asyncio.run(_details(project, run_id))
     console.document(found.to_json())
     console.result(_page(found))
 
@@ -48,11 +53,10 @@ def show(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = False) 
 @group.command()
 def outputs(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = False) -> None:
     """Print where a run's outputs lie, a path a line."""
-    from comfypipe.execution.project import Project
     from comfypipe.execution.records import files_in, output_to_json
 
     console = Console(as_json=as_json)
-    found = asyncio.run(Project.find(project).run_details(run_id)).run
+    found = asyncio.run(_details(project, run_id)).run
     console.document({name: output_to_json(value) for name, value in found.outputs.items()})
     for name, value in found.outputs.items():
         files = files_in(value)
@@ -60,6 +64,13 @@ def outputs(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = Fals
             console.result(f"{file.path}\t{file.filename}")
         if not files:
             console.result(f"{name}: {value}")
+
+
+async def _details(project: Path | None, run_id: str) -> "RunDetails":
+    from comfypipe.execution.project import Project
+
+    async with Project.find(project) as opened:
+        return await opened.details(run_id)
 
 
 def _row(run: "Run") -> tuple[str, ...]:
@@ -92,7 +103,7 @@ def _page(details: "RunDetails") -> str:
 def _job_row(details: "JobDetails") -> tuple[str, ...]:
     job = details.job
     name = job.step if job.item is None else f"{job.step}[{job.item}]"
-    source = "from the store" if job.cached_from else f"{len(details.attempts)} attempt(s)"
+    source = "from the store" if job.cached_from else plural(len(details.attempts), "attempt")
     files = ", ".join(each.filename or "" for each in details.outputs if each.sha256)
     return name, job.status, source, files
 

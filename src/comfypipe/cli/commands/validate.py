@@ -32,7 +32,7 @@ def validate(
     project: ProjectFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check manifests, templates and prompts; prints every finding in one pass."""
+    """Check manifests, templates and prompts, all in one pass."""
     from comfypipe.plan.check import check
     from comfypipe.plan.library import load_library
     from comfypipe.project import ProjectLayout
