@@ -1,8 +1,6 @@
 """Prompts that a real ComfyUI ran, run by the engine: the same pictures, the same errors."""
 
-import json
 import re
-import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -10,12 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.fidelity.recorded import CASES_FOLDER, case_names, run_case
 
-from comfypipe._types import JSONObject
 from comfypipe.engine.events import RunFailed
 from comfypipe.engine.executor import Engine
-from comfypipe.engine.outcome import Outcome
-from comfypipe.engine.registry import Folders
 
 FAMILIES = (
     "batch",
@@ -32,45 +28,13 @@ FAMILIES = (
     "stitch",
 )
 OURS = {node.class_type for family in FAMILIES for node in import_module(f"comfypipe.engine.nodes.{family}").NODES}
-CASES_FOLDER = Path(__file__).resolve().parents[3] / "shared/fidelity/cases"
+PRIMITIVES = ("PrimitiveInt", "PrimitiveFloat")
 
 
-def _cases(kind: str) -> list[str]:
-    """Name the cases made of image nodes and primitives: ``pictures``, or ``errors`` while they run."""
-    found = []
-    for path in sorted(CASES_FOLDER.glob("*.json")):
-        case = json.loads(path.read_text(encoding="utf-8"))
-        classes = {node["class_type"] for node in case["prompt"].values()} if case["prompt"] else set()
-        ran = "errors" if case.get("golden", {}).get("execution_error") else "pictures" if "outputs" in case else ""
-        if ran == kind and classes & OURS and classes <= OURS | {"PrimitiveInt", "PrimitiveFloat"}:
-            found.append(path.stem)
-    return found
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Engine:
-    """Return an engine whose input folder holds the files that cases load."""
-    root = tmp_path_factory.mktemp("engine")
-    folders = Folders(root / "input", root / "output", root / "temp")
-    shutil.copytree(shared / "fidelity/inputs", folders.input)
-    (folders.input / "cgset").mkdir()
-    shutil.copy(folders.input / "cg_small.png", folders.input / "cgset/cg_one.png")
-    folders.output.mkdir()
-    shutil.copy(folders.input / "cg_photo2.png", folders.output / "cg_out.png")
-    return Engine(folders)
-
-
-def _run(engine: Engine, name: str) -> tuple[JSONObject, Outcome]:
-    text = (CASES_FOLDER / f"{name}.json").read_text(encoding="utf-8").replace("{RUN}", name)
-    case: JSONObject = json.loads(text)
-    extra = case.get("extra_data", {}).get("extra_pnginfo", {})
-    return case, engine.run(case["prompt"], prompt_id=name, extra_pnginfo=extra)
-
-
-@pytest.mark.parametrize("name", _cases("pictures"))
+@pytest.mark.parametrize("name", case_names("outputs", OURS, PRIMITIVES))
 def test_pictures_are_the_real_ones(name: str, engine: Engine) -> None:
     """Every sample of every saved picture, the file names and the texts are those of the real server."""
-    case, outcome = _run(engine, name)
+    case, outcome = run_case(engine, name)
     assert outcome.succeeded, outcome.end
     shown = [(node, entry) for node, ui in sorted(outcome.outputs.items()) for entry in next(iter(ui.values()))]
     pictures = [(node, entry) for node, entry in shown if isinstance(entry, dict)]
@@ -93,10 +57,10 @@ def _picture(path: Path) -> tuple[NDArray[np.int32], list[str]]:
         return np.asarray(image).astype(np.int32), sorted(map(str, image.info))
 
 
-@pytest.mark.parametrize("name", _cases("errors"))
+@pytest.mark.parametrize("name", case_names("errors", OURS, PRIMITIVES))
 def test_errors_are_the_real_ones(name: str, engine: Engine) -> None:
     """The same node fails, with the same type of error and the same message."""
-    case, outcome = _run(engine, name)
+    case, outcome = run_case(engine, name)
     expected = case["golden"]["execution_error"]
     assert isinstance(outcome.end, RunFailed)
     assert (expected["node_id"], expected["exception_type"]) == (outcome.end.node_id, outcome.end.exception_type)
