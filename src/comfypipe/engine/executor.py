@@ -12,6 +12,7 @@ from comfypipe.engine.catalog import core_registry
 from comfypipe.engine.events import Listener
 from comfypipe.engine.interruption import Interruption
 from comfypipe.engine.literals import convert_literals, with_literals
+from comfypipe.engine.offline import MISSING_HINT
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.registry import Folders, NodeClass, Registry, describe
 from comfypipe.engine.runner import Runner, Work
@@ -60,7 +61,7 @@ class Engine:
 
     def object_info(self) -> ObjectInfo:
         """Return what the engine can run, with the files that there are now."""
-        return ObjectInfo(self.registry.object_info(self.folders))
+        return ObjectInfo(self.registry.object_info(self.folders), missing_hint=MISSING_HINT)
 
     def prepare(self, prompt: JSON | PromptGraph, outputs: Collection[str] | None = None) -> Prepared:
         """
@@ -231,8 +232,7 @@ def refuse_invalid(prepared: Prepared, registry: Registry) -> None:
     Raises:
         PromptInvalid: With what to do, where a class is missing that the engine does not have.
     """
-    wanted = {node.class_type for node in prepared.graph.nodes.values()}
-    missing = sorted(wanted - set(registry))
+    missing = sorted({node.class_type for node in prepared.graph.nodes.values() if node.class_type not in registry})
     if missing:
         raise PromptInvalid(
             f"the embedded engine has no node class {', '.join(missing)}: it runs nodes that need no model",
