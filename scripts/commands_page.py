@@ -39,7 +39,7 @@ def page() -> str:
 def _helps(
     command: TyperGroup | TyperCommand, name: str, parent: typer.Context | None = None
 ) -> Iterator[tuple[str, str]]:
-    context = typer.Context(command, info_name=name.split()[-1], parent=parent, terminal_width=100)
+    context = typer.Context(command, info_name=name.rsplit(maxsplit=1)[-1], parent=parent, terminal_width=100)
     yield name, command.get_help(context).rstrip()
     for each in command.commands.values() if isinstance(command, TyperGroup) else ():
         yield from _helps(each, f"{name} {each.name}", context)  # type: ignore[arg-type]

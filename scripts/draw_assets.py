@@ -62,7 +62,9 @@ def glaze(around: Floats, up: Floats) -> Floats:
     """Return a glaze of diamonds and bands that shows the rotation."""
     cells = np.abs((around * 8) % 1 - 0.5) + np.abs(((up - 0.28) * 7) % 1 - 0.5)
     belly = (up > 0.285) & (up < 0.71)
-    colour = np.where((belly & (cells < 0.5))[..., None], [0.16, 0.36, 0.47], [0.95, 0.91, 0.83])
+    column = np.floor(around * 8)[..., None]  # every other one is green, one is rust: a whole turn shows
+    diamond = np.where(column % 2, [0.16, 0.36, 0.47], np.where(column == 0, [0.70, 0.33, 0.22], [0.24, 0.45, 0.36]))
+    colour = np.where((belly & (cells < 0.5))[..., None], diamond, [0.95, 0.91, 0.83])
     dot = belly & (cells < 0.16)
     colour = np.where(dot[..., None], [0.93, 0.69, 0.28], colour)
     band = (np.abs(up - 0.255) < 0.012) | (np.abs(up - 0.74) < 0.012) | (up < 0.05) | (up > 0.955)

@@ -58,9 +58,9 @@ class Diagnostic:
         }
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the hint ``did you mean X?`` for the candidate closest to *name*, or None."""
+def did_you_mean(name: str, candidates: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """Return the hint ``did you mean X?`` for the candidate closest to *name*, or None when none is at all alike."""
     from difflib import get_close_matches  # a mistake is rare: its cost stays off the start-up path
 
-    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    matches = get_close_matches(name, list(candidates), n=1, cutoff=likeness)
     return f"did you mean {matches[0]}?" if matches else None

@@ -9,6 +9,13 @@ FILENAME = "object_info.json"
 """Written by ``scripts/describe_engine.py`` from the registry; a test proves that it is current."""
 
 
+MISSING_HINT = (
+    "the embedded engine runs the nodes that need no model; for this one name a ComfyUI server: "
+    "--backend http://HOST:8188"
+)
+
+
 def object_info() -> ObjectInfo:
     """Return the engine's own ``object_info``, with no files in its input folder."""
-    return ObjectInfo(json.loads((files("comfypipe.engine") / FILENAME).read_text(encoding="utf-8")))
+    raw = json.loads((files("comfypipe.engine") / FILENAME).read_text(encoding="utf-8"))
+    return ObjectInfo(raw, missing_hint=MISSING_HINT)

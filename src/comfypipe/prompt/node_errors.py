@@ -88,8 +88,8 @@ def custom_error(node: Node, message: str) -> NodeError:
 
 def missing_class_errors(nodes: Sequence[Node], info: ObjectInfo) -> tuple[NodeError, ...]:
     """Return what is said of nodes whose class the server does not have."""
-    otherwise = "install the custom node that has it, or run it where it is"
-    hints = {name: did_you_mean(name, info) or otherwise for name in {node.class_type for node in nodes}}
+    classes = {node.class_type for node in nodes}
+    hints = {name: did_you_mean(name, info, likeness=0.85) or info.missing_hint for name in classes}
     return tuple(_missing_class_error(node, hints[node.class_type]) for node in nodes)
 
 

@@ -78,10 +78,14 @@ class ObjectInfo(Mapping[str, NodeInfo]):
 
     Args:
         raw: Parsed reply of ``GET /object_info``.
+        missing_hint: What to do about a class that is not among them.
     """
 
-    def __init__(self, raw: JSONObject) -> None:
+    def __init__(
+        self, raw: JSONObject, *, missing_hint: str = "install the custom node that has it, or run it where it is"
+    ) -> None:
         self._raw = raw
+        self.missing_hint = missing_hint
         self._parsed: dict[str, NodeInfo] = {}
 
     def __getitem__(self, class_type: str) -> NodeInfo:

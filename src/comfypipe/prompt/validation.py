@@ -35,6 +35,8 @@ class NodeError:
     hint: str | None = None
 
     def __str__(self) -> str:
+        if self.type == MISSING_CLASS:
+            return f"node {self.node_id}: there is no class {self.class_type}"
         return f"node {self.node_id} ({self.class_type}): {self.message}: {self.details}"
 
     @property
