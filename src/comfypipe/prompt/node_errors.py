@@ -89,7 +89,7 @@ def custom_error(node: Node, message: str) -> NodeError:
 def missing_class_errors(nodes: Sequence[Node], info: ObjectInfo) -> tuple[NodeError, ...]:
     """Return what is said of nodes whose class the server does not have."""
     classes = {node.class_type for node in nodes}
-    hints = {name: did_you_mean(name, info, likeness=0.85) or info.missing_hint for name in classes}
+    hints = {name: did_you_mean(name, info, likeness=0.75) or info.missing_hint for name in classes}
     return tuple(_missing_class_error(node, hints[node.class_type]) for node in nodes)
 
 
