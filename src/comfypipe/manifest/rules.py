@@ -69,7 +69,7 @@ class Rules:
 
     def _names(self, path: Path, names: Any) -> Iterator[Diagnostic]:
         for name in names:
-            if keyword.iskeyword(name) or name in _JINJA_WORDS:
+            if is_reserved(name):
                 message = f'{dotted((*path, name))}: "{name}" cannot be a name'
                 hint = f"it is a reserved word; {name}_ would do"
                 yield Diagnostic("bad-name", message, self._key_source(*path, name), hint)
@@ -248,7 +248,7 @@ class Rules:
             if step.id in first:
                 hint = f"the first stands in line {self._source('steps', first[step.id], 'id').line}"
                 yield self._error("duplicate-name", f'two steps have the id "{step.id}"', (*path, "id"), hint)
-            elif keyword.iskeyword(step.id) or step.id in _JINJA_WORDS:
+            elif is_reserved(step.id):
                 hint = f"it is a reserved word; {step.id}_ would do"
                 yield self._error(
                     "bad-name", f'{dotted((*path, "id"))}: "{step.id}" cannot be a name', (*path, "id"), hint
@@ -256,6 +256,11 @@ class Rules:
             first.setdefault(step.id, index)
             if step.accelerator:
                 yield from self._accelerators((*path, "accelerator"), step.accelerator)
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether *name* means something to Python or to templates, so that nothing can be called that."""
+    return keyword.iskeyword(name) or name in _JINJA_WORDS
 
 
 def _plain(name: str) -> str:
