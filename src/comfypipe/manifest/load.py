@@ -17,6 +17,7 @@ from comfypipe.manifest.document import (
     YamlProblem,
     parse_yaml,
 )
+from comfypipe.manifest.places import Places
 from comfypipe.manifest.reader import read_struct
 from comfypipe.manifest.rules import Rules
 from comfypipe.manifest.schema import PipelineSpec, WorkflowSpec
@@ -105,7 +106,7 @@ def parse_manifest(text: str, path: Path, shown: str) -> Manifest:
         hint = "set name in the manifest, or call the file otherwise"
         wrong.append(Diagnostic("bad-name", f'the file\'s name "{name}" cannot be a name', Source(shown), hint))
     manifest = Manifest(name, path, shown, msgspec.structs.replace(spec, name=name), root)
-    rules = Rules(manifest.source, manifest.key_source, reader.dropped)
+    rules = Rules(Places(manifest.source, manifest.key_source, reader.dropped))
     found = sorted([*wrong, *reader.diagnostics, *rules.check(spec)], key=lambda each: each.source or Source(shown))
     if any(each.severity == "error" for each in found):
         raise ManifestInvalid(found)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import inspect as types
@@ -11,11 +11,11 @@ from msgspec import inspect as types
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.manifest.document import Mapping, Odd, Scalar, Sequence, YamlNode
 from comfypipe.manifest.phrases import describe_node, known_keys, trap, type_name
+from comfypipe.manifest.places import Path, dotted
+from comfypipe.manifest.schema import ManifestSpec
 
 INVALID: Any = object()
 """Stands for a value that was refused; its diagnostics have been noted."""
-
-Path: TypeAlias = tuple[str | int, ...]
 
 
 class Reader:
@@ -214,15 +214,9 @@ class Reader:
 
 
 @cache
-def type_info(kind: Any) -> Any:
-    """Return `msgspec.inspect.type_info`, once for each type: it takes milliseconds."""
-    return types.type_info(kind)
-
-
-def dotted(path: Path) -> str:
-    """Return a path of keys as messages show it: ``steps[1].inputs.width``."""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
-    return text.lstrip(".") or "the manifest"
+def _types_of_manifests() -> dict[type, Any]:
+    """Return the type information of each kind, made in one go: what they share is looked at once."""
+    return {each.cls: each for each in types.type_info(ManifestSpec).types}  # type: ignore[attr-defined]
 
 
 def _unwrap(expected: Any) -> tuple[Any, str | None]:
@@ -275,4 +269,4 @@ def _outside(expected: Any, value: float) -> str | None:
 def read_struct(kind: type[msgspec.Struct], node: YamlNode, shown: str) -> tuple[Any, Reader]:
     """Read the root of a manifest; the value is there even where required keys are not, to look further."""
     reader = Reader(shown)
-    return reader.struct(type_info(kind), node, (), required=False), reader
+    return reader.struct(_types_of_manifests()[kind], node, (), required=False), reader

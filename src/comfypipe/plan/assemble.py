@@ -55,7 +55,8 @@ def _single(manifest: Manifest, spec: WorkflowSpec) -> Assembly:
         retry=spec.retry,
         timeout_s=spec.timeout_s,
     )
-    outputs = {name: f'{{{{ steps["{manifest.name}"].outputs.{name} }}}}' for name in spec.outputs}
+    path = f"steps.{manifest.name}" if manifest.name.isidentifier() else f'steps["{manifest.name}"]'
+    outputs = {name: f"{{{{ {path}.outputs.{name} }}}}" for name in spec.outputs}
     return Assembly((step,), outputs)
 
 

@@ -11,6 +11,7 @@ from comfypipe.manifest.schema import PipelineSpec, SeedInput
 from comfypipe.manifest.values import Value
 from comfypipe.plan.assemble import Assembly, assemble
 from comfypipe.plan.digests import content_of, digest_of, template_digest
+from comfypipe.plan.findings import without_echoes
 from comfypipe.plan.jobs import jobs, outputs
 from comfypipe.plan.library import Library
 from comfypipe.plan.preflight import Circumstances, Preflight, Unknown, preflight
@@ -67,7 +68,7 @@ def build(
     assembly = assemble(manifest, library, layout)
     seed = draw_seed() if any(_has_open_seed(step) for step in assembly.steps) else None
     checked = preflight(assembly.steps, inputs, Circumstances(layout, object_info, unknown, seed))
-    found = (*assembly.diagnostics, *checked.diagnostics)
+    found = (*assembly.diagnostics, *without_echoes(assembly.diagnostics, checked.diagnostics))
     if any(each.severity == "error" for each in found):
         raise _error(found, checked.errors)
     return Plan(

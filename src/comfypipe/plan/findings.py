@@ -1,6 +1,6 @@
 """What is wrong with a workflow, as diagnostics with their places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.errors import (
@@ -38,6 +38,12 @@ def diagnostics_of(error: ComfypipeError, workflow: Manifest) -> list[Diagnostic
         each if each.source else Diagnostic(each.code, each.message, template, each.hint, each.severity)
         for each in error.diagnostics
     ]
+
+
+def without_echoes(assembled: Sequence[Diagnostic], rendered: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return what rendering found without what only repeats, of the same place, that an expression reads nothing."""
+    told = {each.source for each in assembled}
+    return [each for each in rendered if each.source not in told or each.code not in ("bad-expression", "bad-for-each")]
 
 
 def missing_files(workflow: Manifest, layout: ProjectLayout) -> list[Diagnostic]:

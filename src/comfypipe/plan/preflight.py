@@ -181,7 +181,14 @@ class _Preflight:
         self._add([Diagnostic(code, error.message, error.source, error.hint)])
 
     def _add(self, found: Iterable[Diagnostic]) -> None:
-        self.result.diagnostics.extend(each for each in found if each not in self.result.diagnostics)
+        for each in found:
+            if each not in self.result.diagnostics and not self._is_of_another_item(each):
+                self.result.diagnostics.append(each)
+
+    def _is_of_another_item(self, found: Diagnostic) -> bool:
+        """Whether an earlier item of the fan-out had the same trouble with another value."""
+        same = (each for each in self.result.diagnostics if each.source == found.source)
+        return found.code == "bad-input" and any(each.code == found.code for each in same)
 
 
 def _placeholders(step: Step) -> Mapping[str, Value]:
