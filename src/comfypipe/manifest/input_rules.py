@@ -96,7 +96,7 @@ class InputRules:
         yield from self._ranges(below, spec.items)
         yield from self._shape(below, spec.items)
 
-    def _presets(self, spec: WorkflowSpec | PipelineSpec) -> Iterator[Diagnostic]:
+    def _presets(self, spec: ManifestSpec) -> Iterator[Diagnostic]:
         for preset, values in spec.presets.items():
             for name, value in values.items():
                 path = ("presets", preset, name)
