@@ -59,7 +59,7 @@ def _refuse(message: str) -> None:
 
 
 def _program(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),  # noqa: FBT001, FBT003
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
 ) -> None:
     if version:
         from importlib.metadata import version as installed

@@ -1,12 +1,8 @@
 """``comfypipe doctor``: what is set up, what is reachable, what is missing."""
 
-import asyncio
-import shutil
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +41,9 @@ def doctor(project: ProjectFolder = None, backend: Backend = None, as_json: AsJs
 
 
 def _examine(project: Path | None, backend: str | None) -> Iterator[Finding]:
+    import asyncio
+    from importlib.metadata import version
+
     from comfypipe.project import ProjectLayout
 
     yield Finding("comfypipe", "ok", f"{version('comfypipe')} on Python {sys.version.split()[0]}")
@@ -84,6 +83,9 @@ def _manifests(layout: "ProjectLayout") -> Finding:
 
 
 def _ledger(layout: "ProjectLayout") -> Finding:
+    import asyncio
+    import sqlite3
+
     from comfypipe.store.ledger import Ledger
 
     async def count() -> int:
@@ -98,6 +100,8 @@ def _ledger(layout: "ProjectLayout") -> Finding:
 
 
 def _disk(layout: "ProjectLayout") -> Finding:
+    import shutil
+
     free = shutil.disk_usage(layout.root).free
     if free < LOW_DISK_BYTES:
         return Finding("disk", "warning", f"{free / 1e6:.0f} MB free", "outputs and artifacts need room")

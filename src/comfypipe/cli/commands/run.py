@@ -1,7 +1,5 @@
 """``comfypipe run``: a workflow or a pipeline, with live progress."""
 
-import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +37,8 @@ def run(
 
     A run that was interrupted goes on where it was when the same command is given again.
     """
+    import asyncio
+
     console = Console(as_json=as_json, quiet=quiet)
     options = {"preset": preset, "backend": backend, "cache": cache, "out": out}
     made = asyncio.run(_run(console, project, name, given_inputs(inputs, inputs_file), options))
@@ -67,6 +67,9 @@ def report(console: Console, made: "Run") -> int:
 async def _run(
     console: Console, folder: Path | None, name: str, inputs: dict[str, Any], options: dict[str, Any]
 ) -> "Run":
+    import asyncio
+    import signal
+
     from comfypipe.cli.progress import watching
     from comfypipe.execution.project import Project
 

@@ -1,6 +1,5 @@
 """``comfypipe runs``: what has run, and what came of it."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +27,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs."""
+    import asyncio
+
     from comfypipe.execution.project import Project
 
     console = Console(as_json=as_json)
@@ -45,7 +46,7 @@ def list_(
 def show(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = False) -> None:
     """Show a run: its inputs, steps, attempts and outputs."""
     console = Console(as_json=as_json)
-    found = asyncio.run(_details(project, run_id))
+    found = _details(project, run_id)
     console.document(found.to_json())
     console.result(_page(found))
 
@@ -56,7 +57,7 @@ def outputs(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = Fals
     from comfypipe.execution.records import files_in, output_to_json
 
     console = Console(as_json=as_json)
-    found = asyncio.run(_details(project, run_id)).run
+    found = _details(project, run_id).run
     console.document({name: output_to_json(value) for name, value in found.outputs.items()})
     for name, value in found.outputs.items():
         files = files_in(value)
@@ -66,11 +67,16 @@ def outputs(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = Fals
             console.result(f"{name}: {value}")
 
 
-async def _details(project: Path | None, run_id: str) -> "RunDetails":
+def _details(project: Path | None, run_id: str) -> "RunDetails":
+    import asyncio
+
     from comfypipe.execution.project import Project
 
-    async with Project.find(project) as opened:
-        return await opened.details(run_id)
+    async def read() -> "RunDetails":
+        async with Project.find(project) as opened:
+            return await opened.details(run_id)
+
+    return asyncio.run(read())
 
 
 def _row(run: "Run") -> tuple[str, ...]:
