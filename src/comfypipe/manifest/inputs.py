@@ -170,9 +170,9 @@ def file_opener(base: Path) -> OpenFile:
         if not isinstance(text, str) or "\0" in text or not text.strip("@ "):
             problem = f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}"
             raise BadValue(problem, certain=True)
+        text = text.removeprefix("@")
         if is_url(text):
             return _from_url(text, media)
-        text = text.removeprefix("@")
         path = base / Path(text).expanduser()
         return FileValue(path.name, media, path.absolute(), None, _digest(path, text))
 

@@ -29,6 +29,7 @@ class Assembly:
     The steps of a manifest.
 
     Attributes:
+        manifest: The pipeline's; None for a plain workflow.
         steps: Each after those that it reads; those that are wrong in themselves are left out.
         outputs: By name, the expression that gives it.
         diagnostics: What is wrong with them.
@@ -37,6 +38,7 @@ class Assembly:
     steps: tuple[Step, ...]
     outputs: Mapping[str, Any]
     diagnostics: tuple[Diagnostic, ...] = ()
+    manifest: Manifest | None = None
 
 
 def assemble(manifest: Manifest, library: Library, layout: ProjectLayout) -> Assembly:
@@ -81,7 +83,7 @@ class _Pipeline:
             if (workflow := workflows[step.id]) is not None
         }
         steps = tuple(made[name] for name in order(reads) if name in made)
-        return Assembly(steps, self._spec.outputs, tuple(self._found))
+        return Assembly(steps, self._spec.outputs, tuple(self._found), self._manifest)
 
     def _error(self, code: str, message: str, source: Source, hint: str | None = None) -> None:
         self._found.append(Diagnostic(code, message, source, hint))

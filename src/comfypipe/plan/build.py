@@ -67,7 +67,7 @@ def build(
     drawn = seeds_to_draw(spec.inputs, given, spec.presets[preset] if preset else {})
     assembly = assemble(manifest, library, layout)
     seed = draw_seed() if any(_has_open_seed(step) for step in assembly.steps) else None
-    checked = preflight(assembly.steps, inputs, Circumstances(layout, object_info, unknown, seed))
+    checked = preflight(assembly, inputs, Circumstances(layout, object_info, unknown, seed))
     found = (*assembly.diagnostics, *without_echoes(assembly.diagnostics, checked.diagnostics))
     if any(each.severity == "error" for each in found):
         raise _error(found, checked.errors)

@@ -91,7 +91,7 @@ class _Check:
 
     def _try(self, manifest: Manifest, assembly: Assembly, trial: Trial) -> None:
         against = Circumstances(self._layout, self._object_info, "skip", seed=0, guessed=trial.guessed)
-        found = preflight(assembly.steps, trial.values, against)
+        found = preflight(assembly, trial.values, against)
         for each in without_echoes(assembly.diagnostics, found.diagnostics):
             if (each.code, each.source) not in self._places:  # told already, of the workflow or of a plainer trial
                 self._found[each.code, each.source, each.message] = _with_circumstances(each, trial)

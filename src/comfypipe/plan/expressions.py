@@ -25,10 +25,12 @@ class ExpressionError(Exception):
 
     Attributes:
         problem: In one line.
+        certain: Whether any value of the kind that it reads is wrong, not only this one.
     """
 
-    def __init__(self, problem: str, hint: str | None = None) -> None:
+    def __init__(self, problem: str, hint: str | None = None, *, certain: bool = False) -> None:
         super().__init__(problem)
+        self.certain = certain
         self.problem = problem
         self.hint = hint
 
@@ -239,7 +241,8 @@ def _as_text(value: Any) -> str:
             return str(value).lower()
         case str() | int() | float():
             return str(value)
-    raise ExpressionError(f"{describe(value)} cannot stand inside text", "only text and numbers can")
+    certain = isinstance(value, FileValue | list | dict)
+    raise ExpressionError(f"{describe(value)} cannot stand inside text", "only text and numbers can", certain=certain)
 
 
 @lru_cache(maxsize=4096)

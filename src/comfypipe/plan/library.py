@@ -78,7 +78,8 @@ def load_library(layout: ProjectLayout) -> Library:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    found = (path for path in folder.rglob("*") if path.suffix in SUFFIXES and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
 
 
 def _twice(manifest: Manifest, first: Manifest) -> Diagnostic:

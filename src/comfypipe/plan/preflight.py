@@ -7,10 +7,11 @@ from typing import Any, Literal, TypeAlias
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import ComfypipeError, InputInvalid, PlanError, PromptInvalid, TemplateError
 from comfypipe.manifest.values import Value
+from comfypipe.plan.assemble import Assembly
 from comfypipe.plan.findings import diagnostics_of, missing_files, silent_outputs
 from comfypipe.plan.jobs import fan_out, is_wanted, make_job, scope_of
 from comfypipe.plan.placeholders import other_value, placeholder_output
-from comfypipe.plan.references import expressions, parse_expression, steps_read
+from comfypipe.plan.references import ExpressionError, evaluate, expressions, parse_expression, steps_read
 from comfypipe.plan.rendering import RenderedWorkflow, render_workflow, workflow_spec
 from comfypipe.plan.step_inputs import resolve_step
 from comfypipe.plan.steps import Job, Step, StepOutputs
@@ -63,17 +64,18 @@ class Preflight:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def preflight(steps: tuple[Step, ...], inputs: Mapping[str, Value], against: Circumstances) -> Preflight:
+def preflight(assembly: Assembly, inputs: Mapping[str, Value], against: Circumstances) -> Preflight:
     """
     Render every step, in order, and validate what comes out.
 
     Args:
         inputs: Values of the plan's inputs.
     """
-    run = _Preflight(steps, inputs, against)
+    run = _Preflight(assembly.steps, inputs, against)
     results: dict[str, StepOutputs] = {}
-    for step in steps:
+    for step in assembly.steps:
         results[step.id] = run.step(step, results)
+    run.outputs(assembly, results)
     return run.result
 
 
@@ -99,6 +101,17 @@ class _Preflight:
         for index, item in enumerate(items[:MAX_ITEMS]):
             self._job(step, {**scope, "item": item}, index)
         return tuple(made for _ in items)
+
+    def outputs(self, assembly: Assembly, results: Mapping[str, StepOutputs]) -> None:
+        """Look at the outputs of the whole: what cannot be read in the end must not be found out in the end."""
+        scope = scope_of(self._inputs, self._steps, results)
+        for name, raw in assembly.outputs.items():
+            try:
+                evaluate(raw, scope)
+            except ExpressionError as error:
+                if assembly.manifest is not None and (error.certain or not steps_read(raw)):
+                    source = assembly.manifest.source("outputs", name)
+                    self._add([Diagnostic("bad-expression", f'output "{name}": {error.problem}', source, error.hint)])
 
     def _is_wanted(self, step: Step, scope: Mapping[str, Any]) -> bool:
         try:

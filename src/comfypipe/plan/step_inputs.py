@@ -10,7 +10,7 @@ from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.errors import InputInvalid, InputMissing
 from comfypipe.manifest.coerce import BadValue, OpenFile, coerce
 from comfypipe.manifest.inputs import file_opener, resolve_inputs
-from comfypipe.manifest.schema import InputSpec, ListInput, WorkflowSpec
+from comfypipe.manifest.schema import InputSpec, ListInput
 from comfypipe.manifest.values import FileValue, Value, describe
 from comfypipe.plan.placeholders import NoPlaceholder, placeholder
 from comfypipe.plan.references import (
@@ -77,7 +77,6 @@ class _Resolver:
 
     def resolve(self, seed_for: Callable[[str], int]) -> StepInputs:
         spec = self._step.workflow.spec
-        assert isinstance(spec, WorkflowSpec)  # noqa: S101  # steps are made of nothing else
         given = {name: self._value(name, raw) for name, raw in self._step.inputs.items() if name in spec.inputs}
         if self._found or self._unknown:
             return StepInputs(diagnostics=tuple(self._found), unknown=self._unknown)
@@ -103,7 +102,7 @@ class _Resolver:
             opened = _refuse_text(self._open) if made_here else self._open
             return coerce(spec, value, opened, text=_is_text(raw))
         except ExpressionError as error:
-            if self._trial and made_here:
+            if self._trial and made_here and not error.certain:
                 return self._guess(name)
             self._found.append(self._error("bad-expression", f"{self._who()}: {error.problem}", error.hint, name))
         except BadValue as error:
