@@ -15,8 +15,8 @@ from comfypipe.execution.media import media_type
 from comfypipe.execution.submission import node_names
 from comfypipe.execution.submit import Attempt
 from comfypipe.execution.values import values_of
-from comfypipe.manifest.inputs import Value
 from comfypipe.manifest.schema import MEDIA_TYPES
+from comfypipe.manifest.values import Value
 from comfypipe.plan.steps import Job
 from comfypipe.store.artifacts import Artifact, ArtifactStore
 from comfypipe.store.files import disk_faults

@@ -22,7 +22,7 @@ from comfypipe.execution.events import JobFailed, JobFinished, JobProgress, JobR
 from comfypipe.execution.submit import Attempt, attempts_at, job_record, key_of, rejoin, submit, withdraw
 from comfypipe.execution.values import values_of
 from comfypipe.execution.wait import wait
-from comfypipe.manifest.inputs import Value
+from comfypipe.manifest.values import Value
 from comfypipe.plan.steps import Job
 from comfypipe.store.records import OPEN, OutputRecord, RunRecord
 
@@ -70,7 +70,7 @@ async def stored_result(execution: Execution, job: Job, run: RunRecord) -> JobRe
         if await asyncio.to_thread(_whole, execution, records):
             if done.run_id != run.id or done.step != job.step_id or done.item != job.item:
                 ended = {"status": "completed", "simulated": done.simulated, "ended_ms": now_ms()}
-                taken = job_record(job, run, cached_from=done.cached_from or done.id, **ended)
+                taken = job_record(execution, job, run, cached_from=done.cached_from or done.id, **ended)
                 await execution.ledger.add_finished_job(taken, records)
             return JobResult(values_of(records, execution.artifacts), cached=True, simulated=done.simulated)
     return None

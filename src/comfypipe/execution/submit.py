@@ -54,7 +54,7 @@ async def submit(
         PromptInvalid: The backend refuses the prompt.
     """
     record = _attempt_record(execution, job, run, number, job.accelerator if accelerator is None else accelerator)
-    await execution.ledger.intend(job_record(job, run), record)
+    await execution.ledger.intend(job_record(execution, job, run), record)
     return await _send(execution, job, run, record, _POSTS)
 
 
@@ -122,11 +122,11 @@ async def attempts_at(execution: Execution, job: Job, run: RunRecord) -> tuple[A
     before = await execution.ledger.attempts_at(job_id(run.continues, job.step_id, job.item, job.digest))
     for attempt in before:
         if attempt.status in OPEN:
-            await execution.ledger.move_attempt(attempt.prompt_id, job_record(job, run))
+            await execution.ledger.move_attempt(attempt.prompt_id, job_record(execution, job, run))
     return await execution.ledger.attempts_at(key_of(job, run))
 
 
-def job_record(job: Job, run: RunRecord, **changes: Any) -> JobRecord:
+def job_record(execution: Execution, job: Job, run: RunRecord, **changes: Any) -> JobRecord:
     """Return the record of a job of *run*."""
     values: dict[str, Any] = {
         "id": key_of(job, run),
@@ -136,7 +136,7 @@ def job_record(job: Job, run: RunRecord, **changes: Any) -> JobRecord:
         "workflow": job.workflow,
         "digest": job.digest,
         "created_ms": now_ms(),
-        "inputs": {name: value_to_json(value) for name, value in job.values.items()},
+        "inputs": {name: value_to_json(value, execution.layout) for name, value in job.values.items()},
         "prompt": job.prompt,
         "models": msgspec.to_builtins(job.models),
     }

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from comfypipe.errors import ComfypipeError
+from comfypipe.errors import ComfypipeError, RunCancelled
 
 T = TypeVar("T")
 
@@ -25,7 +25,13 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T | ComfypipeEr
 
 
 async def _caught(work: Coroutine[Any, Any, T]) -> T | ComfypipeError:
+    task = asyncio.current_task()
     try:
         return await work
     except ComfypipeError as error:
         return error
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
+        # Something inside was cancelled, and nobody asked for it: a group would pass over that in silence.
+        return RunCancelled("was cancelled from inside")

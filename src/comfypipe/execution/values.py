@@ -5,24 +5,22 @@ from collections.abc import Mapping, Sequence
 from comfypipe._types import JSON, JSONObject
 from comfypipe.execution.media import media_of, media_type
 from comfypipe.execution.records import Output, OutputValue
-from comfypipe.manifest.inputs import FileValue, Value
+from comfypipe.manifest.values import FileValue, Value
+from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
 from comfypipe.store.records import OutputRecord
 
 
-def value_to_json(value: Value) -> JSON:
-    """Return a value for the record: a file by its digest, and where it came from."""
+def value_to_json(value: Value, layout: ProjectLayout) -> JSON:
+    """Return a value for the record: a file by its digest, and where it came from unless that is the store."""
     if isinstance(value, FileValue):
-        return {
-            "filename": value.filename,
-            "sha256": value.sha256,
-            "path": str(value.path) if value.path else None,
-            "url": value.url,
-        }
+        stored = value.path is None or value.path.is_relative_to(layout.artifacts)
+        shown = None if stored or value.path is None else layout.show(value.path)
+        return {"filename": value.filename, "sha256": value.sha256, "path": shown, "url": value.url}
     if isinstance(value, list):
-        return [value_to_json(each) for each in value]
+        return [value_to_json(each, layout) for each in value]
     if isinstance(value, dict):
-        return {name: value_to_json(each) for name, each in value.items()}
+        return {name: value_to_json(each, layout) for name, each in value.items()}
     return value
 
 

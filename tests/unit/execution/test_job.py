@@ -24,8 +24,8 @@ from comfypipe.execution.context import Execution
 from comfypipe.execution.events import Event, JobFailed, JobFinished, JobRetried
 from comfypipe.execution.job import JobResult, run_job
 from comfypipe.execution.submit import submit
-from comfypipe.manifest.inputs import FileValue
 from comfypipe.manifest.schema import RetrySpec
+from comfypipe.manifest.values import FileValue
 from comfypipe.plan.steps import Job
 from comfypipe.store.records import RunRecord
 

@@ -15,7 +15,7 @@ from comfypipe.errors import BackendRejected, BackendUnavailable, SubmissionUnkn
 from comfypipe.execution.context import Execution
 from comfypipe.execution.events import JobQueued
 from comfypipe.execution.submit import Attempt, key_of, rejoin, submit, withdraw
-from comfypipe.manifest.inputs import FileValue
+from comfypipe.manifest.values import FileValue
 from comfypipe.plan.steps import PlacedFile
 from comfypipe.store.ids import prompt_id
 from comfypipe.store.records import RunRecord

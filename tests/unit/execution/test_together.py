@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from comfypipe.errors import RunFailed
+from comfypipe.errors import RunCancelled, RunFailed
 from comfypipe.execution.together import settle
 
 
@@ -37,6 +37,16 @@ def test_a_mistake_is_raised_as_itself() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(steps())
+
+
+def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
+    """When something inside is cancelled by itself, that part has failed and the others go on."""
+
+    async def steps() -> list[object]:
+        return list(await settle([fail(asyncio.CancelledError()), give(2)]))
+
+    first, second = asyncio.run(steps())
+    assert (RunCancelled, 2) == (type(first), second)
 
 
 def test_cancelling_waits_for_all() -> None:

@@ -1,0 +1,367 @@
+"""A project, as programs use it: its library, its runs, and running."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from comfypipe.backends.registry import BackendPool, OpenBackend, open_backend
+from comfypipe.errors import ComfypipeError, ProjectNotFound
+from comfypipe.execution.backoff import Patience
+from comfypipe.execution.context import Execution, KeyedLocks, now_ms
+from comfypipe.execution.details import RunDetails, read_jobs, steps_so_far
+from comfypipe.execution.events import Listener, ignore
+from comfypipe.execution.liveness import Owner, is_alive
+from comfypipe.execution.outputs import export_run
+from comfypipe.execution.provenance import provenance_of
+from comfypipe.execution.records import Run, time_of
+from comfypipe.execution.resume import adopted, find_unfinished, new_record, request_digest
+from comfypipe.execution.run import run as run_plan
+from comfypipe.execution.run import run_of
+from comfypipe.plan.build import build
+from comfypipe.plan.library import Library, load_library
+from comfypipe.plan.steps import Plan
+from comfypipe.project import ProjectLayout
+from comfypipe.prompt.object_info import ObjectInfo
+from comfypipe.store.artifacts import ArtifactStore
+from comfypipe.store.ledger import Ledger
+from comfypipe.store.records import RunRecord
+
+BACKEND_VARIABLE = "COMFYPIPE_BACKEND"
+"""Environment variable that names the backend, where no argument does."""
+
+_INTERRUPTED = "interrupted"
+"""Status of a run that its ledger takes for running, though its process is gone."""
+
+
+class Project:
+    """
+    A project's workflows and pipelines, and what was run of them.
+
+    Close it when done (``async with`` does): connections to backends and the ledger stay open until then.
+
+    Args:
+        layout: Where it lies, and its settings.
+        opener: What opens backends; another than the default brings backends of one's own.
+        patience: How long to wait for what.
+    """
+
+    def __init__(
+        self, layout: ProjectLayout, *, opener: OpenBackend = open_backend, patience: Patience | None = None
+    ) -> None:
+        self.layout = layout
+        self.backends = BackendPool(layout, opener)
+        self._patience = patience or Patience()
+        self._same = KeyedLocks()
+        self._active: set[str] = set()
+        self._object_info: dict[str, ObjectInfo | None] = {}
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Self:
+        """
+        Return the project that *start* (the working directory) lies in.
+
+        Raises:
+            ProjectNotFound: There is none there or above.
+        """
+        return cls(ProjectLayout.find(start))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """
+        Return the project whose root, or ``pyproject.toml``, is *path*.
+
+        Raises:
+            ProjectNotFound: It is no project's root.
+        """
+        root = (path.parent if path.is_file() else path).absolute()
+        layout = ProjectLayout.find(root)
+        if layout.root != root:
+            raise ProjectNotFound(f"{root} is not the root of a project", hint=f"the project's root is {layout.root}")
+        return cls(layout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of backends, ledger and locks; runs on an in-process backend end."""
+        await self.backends.close()
+        for name in ("ledger", "_owner"):
+            if name in self.__dict__:  # made on first use
+                await _maybe(self.__dict__.pop(name).close())
+
+    @cached_property
+    def library(self) -> Library:
+        """What there is to run; read once."""
+        return load_library(self.layout)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The record of all runs."""
+        return Ledger(self.layout.ledger)
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The store of files."""
+        return ArtifactStore(self.layout.artifacts)
+
+    # Running
+
+    async def run(
+        self,
+        name: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        preset: str | None = None,
+        backend: str | None = None,
+        cache: bool = True,
+        out: Path | None = None,
+        listener: Listener = ignore,
+        concurrency: int = 8,
+        check: bool = True,
+    ) -> Run:
+        """
+        Run a workflow or pipeline and return how it ended.
+
+        Jobs that were done before, here or in an earlier run, are taken from the store. When an earlier run of the
+        same request was broken off, this one goes on where that one was, with the same seeds.
+
+        Args:
+            inputs: By name; the rest comes from *preset* and defaults.
+            backend: URL or name; else ``COMFYPIPE_BACKEND``, what a step names, the project's settings.
+            cache: Take stored results; without it everything runs anew.
+            out: Copy the outputs here, under readable names.
+            listener: Is told of progress.
+            concurrency: How many jobs may be submitted at once.
+            check: Raise when the run fails. Without it, the run that is returned says so.
+
+        Raises:
+            UsageError: There is no workflow or pipeline of this name.
+            ManifestError: An input is missing or does not fit.
+            PromptInvalid: A backend would refuse a prompt.
+            RunError: It failed.
+            BackendError: It could not be run.
+            StoreError: Its record or its files could not be kept.
+        """
+        execution = self.execution(backend=backend, cache=cache, listener=listener, concurrency=concurrency)
+        run = await self._run(execution, name, inputs or {}, preset)
+        if run.failure is not None and check:
+            raise run.failure
+        return await self.export(run, out) if out is not None and run.failure is None else run
+
+    async def run_many(
+        self,
+        name: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        preset: str | None = None,
+        backend: str | None = None,
+        cache: bool = True,
+        out: Path | None = None,
+        listener: Listener = ignore,
+        concurrency: int = 8,
+    ) -> AsyncGenerator[Run, None]:
+        """
+        Run a workflow or pipeline once for each row of inputs, and yield the runs as they end.
+
+        A row that fails does not stop the others: its run says so. One whose inputs do not fit was never begun, and
+        its run has an empty id. Rows are taken as they are needed, so that there may be any number of them. Closing
+        the generator cancels the runs that go on: use ``contextlib.aclosing`` where a loop over it may be left early.
+
+        Args:
+            out: Copy the outputs of each run into a folder here that bears its id.
+            concurrency: How many rows are worked on, and jobs submitted, at once.
+        """
+        execution = self.execution(backend=backend, cache=cache, listener=listener, concurrency=concurrency)
+        pending: set[asyncio.Task[Run]] = set()
+        try:
+            for row in rows:
+                pending.add(asyncio.create_task(self._row(execution, name, row, preset, out)))
+                if len(pending) >= concurrency:
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        yield task.result()
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def execution(
+        self,
+        *,
+        backend: str | None = None,
+        cache: bool = True,
+        listener: Listener = ignore,
+        concurrency: int = 8,
+    ) -> Execution:
+        """Return what the stages (`submit`, `wait`, `collect`, …) work with; arguments as those of `run`."""
+        asked = backend or os.environ.get(BACKEND_VARIABLE)
+        return Execution(
+            layout=self.layout,
+            ledger=self.ledger,
+            artifacts=self.artifacts,
+            backends=self.backends,
+            backend=asked or self.layout.settings.backend,
+            override=bool(asked),
+            cache=cache,
+            listener=listener,
+            patience=self._patience,
+            slots=asyncio.Semaphore(concurrency),
+            same=self._same,
+        )
+
+    async def plan(
+        self,
+        execution: Execution,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        preset: str | None = None,
+        draw_seed: Callable[[], int] | None = None,
+    ) -> Plan:
+        """Return what would run, every step rendered and checked against what the backend offers."""
+        object_info = await self.object_info(execution, name)
+        options: dict[str, Any] = {"preset": preset, "object_info": object_info}
+        if draw_seed is not None:
+            options["draw_seed"] = draw_seed
+        # In a thread: files are hashed, and templates rendered.
+        return await asyncio.to_thread(build, self.library, self.layout, name, inputs, **options)
+
+    async def object_info(self, execution: Execution, name: str) -> ObjectInfo | None:
+        """Return what the backend of a workflow or pipeline offers; None where its steps go to several."""
+        steps = getattr(self.library.manifest(name).spec, "steps", ())
+        if not execution.override and any(step.backend for step in steps):
+            return None
+        if execution.backend not in self._object_info:
+            self._object_info[execution.backend] = await self.backends.get(execution.backend).object_info()
+        return self._object_info[execution.backend]
+
+    async def export(self, run: Run, out: Path) -> Run:
+        """Copy the outputs of a run into a folder, under readable names, and return it with their new paths."""
+        made_by = await provenance_of(self.ledger, run)
+        return await asyncio.to_thread(export_run, run, out, made_by)
+
+    # Looking back
+
+    async def runs(
+        self, *, name: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+    ) -> tuple[Run, ...]:
+        """Return the newest runs, newest first; *before* an id gives the next page."""
+        wanted = "running" if status == _INTERRUPTED else status
+        found = await self.ledger.runs(name=name, status=wanted, limit=limit, before=before)
+        runs = (self._shown(run_of(record, self.artifacts), record) for record in found)
+        return tuple(run for run in runs if status is None or run.status == status)
+
+    async def details(self, reference: str) -> RunDetails:
+        """
+        Return everything that is known of the run whose id begins with *reference*; ``latest`` is the newest.
+
+        Raises:
+            UsageError: None, or several, fit.
+        """
+        record = await self.ledger.run(reference)
+        jobs = await read_jobs(self.ledger, record.id)
+        steps = None if record.steps else steps_so_far([each.job for each in jobs])
+        return RunDetails(self._shown(run_of(record, self.artifacts, steps=steps), record), jobs)
+
+    def _shown(self, run: Run, record: RunRecord) -> Run:
+        abandoned = record.status == "running" and not self._is_alive(record)
+        return replace(run, status=_INTERRUPTED) if abandoned else run
+
+    # How a run begins
+
+    async def _run(self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None) -> Run:
+        plan = await self.plan(execution, name, inputs, preset=preset)
+        backend = self.backends.get(execution.backend).url
+        digest = request_digest(plan, backend, cache=execution.cache)
+        async with self._same.hold(f"request {digest}"):
+            earlier = await find_unfinished(execution, digest, self._is_alive)
+            if earlier is not None:
+                plan = await self._plan_again(execution, name, inputs, preset, earlier)
+            record, resumed = await self._begin(execution, plan, earlier, backend, digest)
+        try:
+            return await run_plan(execution, plan, record, resumed=resumed)
+        finally:
+            self._active.discard(record.id)
+
+    async def _plan_again(
+        self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None, earlier: RunRecord
+    ) -> Plan:
+        """Return the plan with the seeds that an earlier run had drawn."""
+        drawn = earlier.seeds
+        steps = drawn.get("steps")
+        draw_seed = None if steps is None else lambda: int(steps)
+        return await self.plan(
+            execution, name, {**inputs, **drawn.get("inputs", {})}, preset=preset, draw_seed=draw_seed
+        )
+
+    async def _begin(
+        self, execution: Execution, plan: Plan, earlier: RunRecord | None, backend: str, digest: str
+    ) -> tuple[RunRecord, bool]:
+        """Return the record of the run, in the ledger and active, and whether an earlier process began it."""
+        owner = self._owner.id
+        if earlier is not None and earlier.status == "running":
+            self._active.add(earlier.id)
+            mine = await execution.ledger.adopt_run(earlier.id, owner=earlier.owner, by=owner, plan_digest=plan.digest)
+            if mine:
+                return adopted(earlier, plan, owner), True
+            self._active.discard(earlier.id)
+            earlier = None  # another process was faster
+        record = new_record(execution, plan, backend=backend, owner=owner, request=digest, continued=earlier)
+        self._active.add(record.id)
+        await execution.ledger.add_run(record)
+        return record, False
+
+    async def _row(
+        self, execution: Execution, name: str, row: Mapping[str, Any], preset: str | None, out: Path | None
+    ) -> Run:
+        try:
+            run = await self._run(execution, name, row, preset)
+            return await self.export(run, out / run.id) if out is not None and run.failure is None else run
+        except ComfypipeError as error:
+            return self._never_begun(execution, name, row, error)
+
+    def _never_begun(self, execution: Execution, name: str, row: Mapping[str, Any], error: ComfypipeError) -> Run:
+        return Run(
+            id="",
+            name=name,
+            kind=getattr(self.library.manifest(name).spec, "kind", ""),
+            status="failed",
+            backend=execution.backend,
+            plan_digest="",
+            inputs=dict(row),
+            outputs={},
+            steps=(),
+            started_at=time_of(now_ms()),
+            ended_at=time_of(now_ms()),
+            error=error.to_json(),
+            failure=error,
+        )
+
+    @cached_property
+    def _owner(self) -> Owner:
+        return Owner(self._locks)
+
+    @property
+    def _locks(self) -> Path:
+        return self.layout.state / "locks"
+
+    def _is_alive(self, run: RunRecord) -> bool:
+        if "_owner" in self.__dict__ and run.owner == self._owner.id:
+            return run.id in self._active
+        return is_alive(self._locks, run.owner)
+
+
+async def _maybe(closing: Any) -> None:
+    if closing is not None:
+        await closing
