@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -9,6 +10,14 @@ from comfypipe.cli import commands
 from comfypipe.cli.console import Console
 from comfypipe.errors import ComfypipeError
 from comfypipe.exit_status import ExitStatus
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("comfypipe"))  # noqa: T201
+        raise typer.Exit
 
 
 def build() -> typer.Typer:
@@ -59,10 +68,8 @@ def _refuse(message: str) -> None:
 
 
 def _program(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+    version: Annotated[  # noqa: ARG001 - its callback has printed it by now
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        print(installed("comfypipe"))  # noqa: T201
-        raise typer.Exit
+    pass

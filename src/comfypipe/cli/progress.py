@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from comfypipe.execution.events import Event, JobProgress, Listener
 
-MARKS = {"waiting": "·", "running": "▸", "completed": "✓", "failed": "✗", "skipped": "–", "cancelled": "–"}
+MARKS = {"waiting": "·", "running": "▸", "completed": "✓", "failed": "✗", "skipped": "-", "cancelled": "-"}
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from comfypipe.cli.options import AsJson, Inputs, InputsFile, Preset, ProjectFol
 
 if TYPE_CHECKING:
     from comfypipe._types import JSON
+    from comfypipe.plan.library import Library
     from comfypipe.plan.steps import Plan
     from comfypipe.project import ProjectLayout
 
@@ -32,19 +33,22 @@ def render(
     from comfypipe.project import ProjectLayout
 
     layout = ProjectLayout.find(project)
-    plan = build(load_library(layout), layout, name, given_inputs(inputs, inputs_file), preset=preset)
+    library = load_library(layout)
+    plan = build(library, layout, name, given_inputs(inputs, inputs_file), preset=preset)
     console = Console()
     console.diagnostics(plan.warnings)
     for drawn in plan.drawn:
         console.say(f"{drawn}: {plan.inputs[drawn]} (drawn)")
-    console.result(to_text(_prompts(plan, layout)))
+    console.result(to_text(_prompts(plan, library, layout)))
 
 
-def _prompts(plan: "Plan", layout: "ProjectLayout") -> "JSON":
+def _prompts(plan: "Plan", library: "Library", layout: "ProjectLayout") -> "JSON":
+    from comfypipe.plan.assemble import assemble
     from comfypipe.plan.build import jobs
     from comfypipe.plan.preflight import Circumstances, preflight
 
     if plan.kind == "Workflow":
         return jobs(plan, plan.steps[0], {}, layout)[0].prompt
-    rendered = preflight(plan.steps, plan.inputs, Circumstances(layout, seed=plan.seed)).jobs
+    assembly = assemble(library.manifest(plan.name), library, layout)
+    rendered = preflight(assembly, plan.inputs, Circumstances(layout, seed=plan.seed)).jobs
     return {step.id: [job.prompt for job in rendered.get(step.id, ())] for step in plan.steps}
