@@ -58,8 +58,11 @@ def _add_taps(
     weights: list[NDArray[np.float32]],
     out: NDArray[np.float32],
 ) -> None:
+    picked = np.empty(len(starts), np.float32)
     for index, weight in enumerate(weights):
-        out += samples[index:].take(starts) * weight
+        samples[index:].take(starts, out=picked, mode="clip")  # all are inside; other modes go through a copy
+        picked *= weight
+        out += picked
 
 
 def _filters(old: int, new: int) -> tuple[NDArray[np.float32], int]:

@@ -66,7 +66,9 @@ class FileVideo:
     def _streams(self, source: "InputContainer") -> "tuple[VideoStream, tuple[AudioStream, ...]]":
         if not source.streams.video:
             raise ValueError(f"No video stream found in file '{self.path.name}'")
-        return source.streams.video[0], source.streams.audio[:1]
+        video = source.streams.video[0]
+        video.thread_type = "AUTO"  # several frames at a time; their pixels are the same
+        return video, source.streams.audio[:1]
 
     def _images(self, frames: list[Bytes]) -> Floats:
         if len({each.shape for each in frames}) != 1:
@@ -74,7 +76,7 @@ class FileVideo:
             raise ValueError(f"{found} {self.path.name}")
         images = np.empty((len(frames), *frames[0].shape), np.float32)
         for index, frame in enumerate(frames):
-            images[index] = from_bytes(frame)
+            from_bytes(frame, images[index])
         return images
 
 
