@@ -52,10 +52,13 @@ def rebatch(images: list[Floats], batch_size: list[int]) -> tuple[list[Floats]]:
     Split all batches and group their images anew, *batch_size* at a time.
 
     Raises:
-        ValueError: Images of one new batch differ in size.
+        ValueError: Images differ in size, and a batch would hold several.
     """
     singles = [each[index : index + 1] for each in images for index in range(len(each))]
     step = batch_size[0]
+    sizes = sorted({each.shape[1:] for each in singles})
+    if len(sizes) > 1 and step > 1:
+        raise ValueError(f"images of unlike sizes (height, width, channels) do not make a batch: {sizes}")
     return ([np.concatenate(singles[start : start + step]) for start in range(0, len(singles), step)],)
 
 

@@ -75,7 +75,7 @@ def margins(columns: int, rows: int, width: int, height: int) -> tuple[int, int]
 def nearest_exact(images: Floats, width: int, height: int) -> Floats:
     """Take the sample whose cell holds the centre of the new pixel."""
     rows, columns = _nearest(images.shape[1], height), _nearest(images.shape[2], width)
-    return images[:, rows][:, :, columns]
+    return images.take(rows, axis=1).take(columns, axis=2)
 
 
 def _nearest(size: int, new_size: int) -> Indices:

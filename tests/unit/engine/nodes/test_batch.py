@@ -81,3 +81,11 @@ def test_batches_are_grouped_anew() -> None:
 def test_sizes_are_told() -> None:
     """Width, height and number."""
     assert (3, 2, 4) == REGISTRY["GetImageSize"].function(image=numbered(0, 1, 2, 3))
+
+
+def test_images_of_unlike_sizes_make_no_batch() -> None:
+    """One by one they pass."""
+    unlike = [numbered(0), numbered(1, shape=(4, 4, 3))]
+    assert [[0], [1]] == [levels(each) for each in call("RebatchImages", images=unlike, batch_size=[1])]
+    with pytest.raises(ValueError, match=r"unlike sizes .*\(2, 3, 3\), \(4, 4, 3\)"):
+        call("RebatchImages", images=unlike, batch_size=[2])
