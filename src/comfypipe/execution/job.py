@@ -111,11 +111,11 @@ class Tries:
         """Return what the job gave."""
         while True:
             try:
-                return await self._finish(await self._begin())
+                return await self._finish(await self.begin())
             except ComfypipeError as error:
                 await self._after(error)
 
-    async def _begin(self) -> Attempt:
+    async def begin(self) -> Attempt:
         """Join the attempt that is still open, or make the next one."""
         execution, job, run = self._execution, self._job, self._run
         made = await attempts_at(execution, job, run)

@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from comfypipe.backends.registry import BackendPool, OpenBackend, open_backend
-from comfypipe.errors import ComfypipeError, ProjectNotFound
+from comfypipe.errors import ComfypipeError, ProjectNotFound, UsageError
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.context import Execution, KeyedLocks, now_ms
 from comfypipe.execution.details import RunDetails, read_jobs, steps_so_far
@@ -35,6 +35,20 @@ BACKEND_VARIABLE = "COMFYPIPE_BACKEND"
 
 _INTERRUPTED = "interrupted"
 """Status of a run that its ledger takes for running, though its process is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    A run that is in the ledger, and what it will run.
+
+    Attributes:
+        resumed: An earlier process began it.
+    """
+
+    plan: Plan
+    record: RunRecord
+    resumed: bool
 
 
 class Project:
@@ -280,8 +294,21 @@ class Project:
 
     # How a run begins
 
-    async def _run(self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None) -> Run:
-        plan = await self.plan(execution, name, inputs, preset=preset)
+    async def begin(
+        self,
+        execution: Execution,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        preset: str | None = None,
+        draw_seed: Callable[[], int] | None = None,
+    ) -> Begun:
+        """
+        Begin a run, or take up one of the same request that was broken off; `proceed` is what runs it.
+
+        Until then, or until the project is closed, it counts as being worked on.
+        """
+        plan = await self.plan(execution, name, inputs, preset=preset, draw_seed=draw_seed)
         backend = self.backends.get(execution.backend).url
         digest = request_digest(plan, backend, cache=execution.cache)
         async with self._same.hold(f"request {digest}"):
@@ -289,10 +316,34 @@ class Project:
             if earlier is not None:
                 plan = await self._plan_again(execution, name, inputs, preset, earlier)
             record, resumed = await self._begin(execution, plan, earlier, backend, digest)
+        return Begun(plan, record, resumed)
+
+    async def take_up(
+        self, execution: Execution, run_id: str, inputs: Mapping[str, Any], *, preset: str | None = None
+    ) -> Begun:
+        """
+        Return a run that was begun before, by this process or another one, with the inputs that it was begun with.
+
+        Raises:
+            UsageError: There is no such run, or it has ended.
+        """
+        record = await self.ledger.run(run_id)
+        if record.status != "running":
+            raise UsageError(f"run {record.id} has {record.status}", hint="only a run that goes on can be taken up")
+        plan = await self._plan_again(execution, record.name, inputs, preset, record)
+        await self.ledger.adopt_run(record.id, owner=record.owner, by=self._owner.id, plan_digest=plan.digest)
+        self._active.add(record.id)
+        return Begun(plan, adopted(record, plan, self._owner.id), resumed=True)
+
+    async def proceed(self, execution: Execution, begun: Begun) -> Run:
+        """Run what was begun to its end; a failed run is a result, not an exception."""
         try:
-            return await run_plan(execution, plan, record, resumed=resumed)
+            return await run_plan(execution, begun.plan, begun.record, resumed=begun.resumed)
         finally:
-            self._active.discard(record.id)
+            self._active.discard(begun.record.id)
+
+    async def _run(self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None) -> Run:
+        return await self.proceed(execution, await self.begin(execution, name, inputs, preset=preset))
 
     async def _plan_again(
         self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None, earlier: RunRecord
