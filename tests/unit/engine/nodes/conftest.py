@@ -11,15 +11,17 @@ from comfypipe.engine.registry import Folders
 
 @dataclass(frozen=True)
 class Execution:
-    """A `comfypipe.engine.registry.Context` that nobody watches."""
+    """A `comfypipe.engine.registry.Context` that notes which steps are reported."""
 
     folders: Folders
     node_id: str = "1"
     prompt: JSONObject = field(default_factory=lambda: {"1": {"class_type": "X", "inputs": {"text": "ä ✓"}}})
     extra_pnginfo: JSONObject = field(default_factory=lambda: {"workflow": {"nodes": []}})
+    steps: list[tuple[int, int]] = field(default_factory=list)
 
     def progress(self, value: int, maximum: int) -> None:
-        """Nobody looks."""
+        """Note it."""
+        self.steps.append((value, maximum))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Images become animated pictures whose frames, times and texts come back."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from comfypipe._types import JSONObject
 from comfypipe.engine.nodes.animated import NODES
 from comfypipe.engine.pixels.values import Floats, to_bytes
-from comfypipe.engine.registry import Folders, Registry, Result
+from comfypipe.engine.registry import Context, Registry, Result
 
 REGISTRY = Registry(NODES)
 WEBP = {"filename_prefix": "a", "fps": 7.0, "lossless": True, "quality": 80, "method": "default"}
 PNG = {"filename_prefix": "a", "fps": 7.0, "compress_level": 4}
-
-
-@dataclass(frozen=True)
-class Here:
-    """An execution whose folders are all one folder."""
-
-    folder: Path
-    node_id: str = "1"
-    prompt: JSONObject = field(default_factory=lambda: {"1": {"class_type": "X", "inputs": {"text": "ä"}}})
-    extra_pnginfo: JSONObject = field(default_factory=lambda: {"workflow": {"nodes": []}, "extra": 1})
-
-    @property
-    def folders(self) -> Folders:
-        """The one folder."""
-        return Folders(self.folder, self.folder, self.folder)
-
-    def progress(self, value: int, maximum: int) -> None:
-        """Nobody looks."""
 
 
 def noise(count: int, channels: int = 3) -> Floats:
@@ -42,23 +22,23 @@ def noise(count: int, channels: int = 3) -> Floats:
     return np.random.default_rng(3).random((count, 12, 16, channels), np.float32)
 
 
-def save(class_type: str, images: Floats, folder: Path, **inputs: Any) -> Path:
+def save(class_type: str, images: Floats, context: Context, **inputs: Any) -> Path:
     """Save and return where."""
     given = (WEBP if class_type == "SaveAnimatedWEBP" else PNG) | inputs
-    result = REGISTRY[class_type].function(images=images, context=Here(folder), **given)
+    result = REGISTRY[class_type].function(images=images, context=context, **given)
     assert isinstance(result, Result)
     assert result.ui is not None
     (entry,) = result.ui["images"]
-    return folder / str(entry["subfolder"]) / str(entry["filename"])
+    return context.folders.output / str(entry["subfolder"]) / str(entry["filename"])
 
 
 @pytest.mark.parametrize("class_type", ["SaveAnimatedWEBP", "SaveAnimatedPNG"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_frames_come_back(tmp_path: Path, class_type: str, channels: int) -> None:
+def test_frames_come_back(context: Context, class_type: str, channels: int) -> None:
     """Lossless frames come back bit for bit, each shown for a whole number of milliseconds."""
     images = noise(3, channels)
     images[..., 3:] = 1  # WebP need not keep colours that nobody sees
-    with Image.open(save(class_type, images, tmp_path)) as picture:
+    with Image.open(save(class_type, images, context)) as picture:
         frames = [
             np.asarray(each.convert("RGBA" if channels == 4 else "RGB")) for each in ImageSequence.Iterator(picture)
         ]
@@ -70,46 +50,47 @@ def test_frames_come_back(tmp_path: Path, class_type: str, channels: int) -> Non
     ("expected", "class_type", "count"),
     [(True, "SaveAnimatedWEBP", 2), (False, "SaveAnimatedWEBP", 1), (True, "SaveAnimatedPNG", 1)],
 )
-def test_what_clients_are_told(tmp_path: Path, expected: bool, class_type: str, count: int) -> None:
+def test_what_clients_are_told(context: Context, expected: bool, class_type: str, count: int) -> None:
     """A WebP of one frame is told to be still; a PNG is always told to move."""
     given = WEBP if class_type == "SaveAnimatedWEBP" else PNG
-    result = REGISTRY[class_type].function(images=noise(count), context=Here(tmp_path), **given)
+    result = REGISTRY[class_type].function(images=noise(count), context=context, **given)
     name = "a_00001_.webp" if class_type == "SaveAnimatedWEBP" else "a_00001_.png"
     entry = {"filename": name, "subfolder": "", "type": "output"}
     assert Result(ui={"images": [entry], "animated": [expected]}) == result
 
 
-def test_lossy_webp_is_smaller(tmp_path: Path) -> None:
+def test_lossy_webp_is_smaller(context: Context) -> None:
     """Quality matters where compression is lossy."""
     sizes = [
-        save("SaveAnimatedWEBP", noise(3), tmp_path, lossless=lossless, quality=20).stat().st_size
+        save("SaveAnimatedWEBP", noise(3), context, lossless=lossless, quality=20).stat().st_size
         for lossless in (True, False)
     ]
     assert sizes[0] > sizes[1]
 
 
-def test_texts_of_webp(tmp_path: Path) -> None:
+def test_texts_of_webp(context: Context) -> None:
     """The prompt and the extras lie in EXIF, from the tag for the model downwards."""
-    with Image.open(save("SaveAnimatedWEBP", noise(2), tmp_path)) as picture:
+    context.extra_pnginfo["second"] = 2
+    with Image.open(save("SaveAnimatedWEBP", noise(2), context)) as picture:
         exif = picture.getexif()
-    here = Here(tmp_path)
-    assert f"prompt:{json.dumps(here.prompt)}" == exif[0x0110]
+    assert f"prompt:{json.dumps(context.prompt)}" == exif[0x0110]
     assert 'workflow:{"nodes": []}' == exif[0x010F]
-    assert "extra:1" == exif[0x010E]
+    assert "second:2" == exif[0x010E]
 
 
-def test_texts_of_png(tmp_path: Path) -> None:
+def test_texts_of_png(context: Context) -> None:
     """The prompt and the extras lie in private chunks after the first image's data."""
-    content = save("SaveAnimatedPNG", noise(2), tmp_path).read_bytes()
+    context.extra_pnginfo["second"] = 2
+    content = save("SaveAnimatedPNG", noise(2), context).read_bytes()
     texts = [part.split(b"\0", 1) for part in content.split(b"comf")[1:]]
-    assert [b"prompt", b"workflow", b"extra"] == [key for key, _ in texts]
-    assert texts[0][1].startswith(json.dumps(Here(tmp_path).prompt).encode())
+    assert [b"prompt", b"workflow", b"second"] == [key for key, _ in texts]
+    assert texts[0][1].startswith(json.dumps(context.prompt).encode())
     assert content.index(b"IDAT") < content.index(b"comf")
 
 
-def test_same_images_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_images_give_the_same_bytes(context: Context) -> None:
     """Files are numbered on, and depend on nothing but their images and texts."""
-    paths = [save("SaveAnimatedWEBP", noise(3), tmp_path) for _ in range(2)]
+    paths = [save("SaveAnimatedWEBP", noise(3), context) for _ in range(2)]
     assert ["a_00001_.webp", "a_00002_.webp"] == [path.name for path in paths]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
@@ -119,8 +100,8 @@ def test_same_images_give_the_same_bytes(tmp_path: Path) -> None:
     ("message", "count", "fps"),
     [("images: there are none", 0, 7.0), ("fps: 0 frames a second", 1, 0.0), ("fps: nan", 1, float("nan"))],
 )
-def test_refused(tmp_path: Path, class_type: str, message: str, count: int, fps: float) -> None:
+def test_refused(context: Context, class_type: str, message: str, count: int, fps: float) -> None:
     """No images and no frame rate are named, and no file is begun."""
     with pytest.raises(ValueError, match=message):
-        save(class_type, noise(count), tmp_path, fps=fps)
-    assert [] == list(tmp_path.iterdir())
+        save(class_type, noise(count), context, fps=fps)
+    assert not context.folders.output.exists()

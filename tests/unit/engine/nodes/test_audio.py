@@ -1,38 +1,17 @@
 """Audio nodes cut, join, mix, load and save as ComfyUI's do."""
 
 import json
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from comfypipe._types import JSONObject
 from comfypipe.engine.audio.sound import Audio, sound
 from comfypipe.engine.nodes.audio import NODES
-from comfypipe.engine.registry import Folders, Registry, Result
+from comfypipe.engine.registry import Context, Registry, Result
 
 REGISTRY = Registry(NODES)
-
-
-@dataclass(frozen=True)
-class Here:
-    """An execution whose folders are all one folder."""
-
-    folder: Path
-    node_id: str = "1"
-    prompt: JSONObject = field(default_factory=lambda: {"1": {"class_type": "X", "inputs": {}}})
-    extra_pnginfo: JSONObject = field(default_factory=dict)
-
-    @property
-    def folders(self) -> Folders:
-        """The one folder."""
-        return Folders(self.folder, self.folder, self.folder)
-
-    def progress(self, value: int, maximum: int) -> None:
-        """Nobody looks."""
 
 
 def run(class_type: str, **inputs: Any) -> Any:
@@ -175,15 +154,16 @@ def test_what_is_not_sound(kind: type[Exception], message: str, audio: Any) -> N
         run("AudioAdjustVolume", audio=audio, volume=1)
 
 
-def test_saved_sound_loads_again(tmp_path: Path) -> None:
+def test_saved_sound_loads_again(context: Context) -> None:
     """Every batch item becomes a file with a number of its own, which LoadAudio reads back exactly."""
-    here = Here(tmp_path)
     audio = sound((np.arange(12) / 16).astype(np.float32).reshape(2, 2, 3), 8000)
-    result = REGISTRY["SaveAudio"].function(audio=audio, filename_prefix="take/a", context=here)
+    result = REGISTRY["SaveAudio"].function(audio=audio, filename_prefix="take/a", context=context)
     expected = [{"filename": f"a_0000{n}_.flac", "subfolder": "take", "type": "output"} for n in (1, 2)]
     assert Result(ui={"audio": expected}) == result
-    for item, waveform in zip(("take/a_00001_.flac", "take/a_00002_.flac [output]"), audio["waveform"], strict=True):
-        loaded = run("LoadAudio", audio=item, context=here)
+    for item, waveform in zip(
+        ("take/a_00001_.flac [output]", "take/a_00002_.flac[output]"), audio["waveform"], strict=True
+    ):
+        loaded = run("LoadAudio", audio=item, context=context)
         assert 8000 == loaded["sample_rate"]
         np.testing.assert_array_equal(waveform[None], loaded["waveform"])
 
@@ -197,56 +177,53 @@ def test_saved_sound_loads_again(tmp_path: Path) -> None:
         ("flac", "PreviewAudio", {}),
     ],
 )
-def test_other_formats(tmp_path: Path, suffix: str, class_type: str, inputs: dict[str, Any]) -> None:
+def test_other_formats(suffix: str, class_type: str, inputs: dict[str, Any], context: Context) -> None:
     """MP3, Opus and previews are files that hold about the same sound."""
-    here = Here(tmp_path)
     time = np.arange(44100) / 44100
     audio = sound((0.4 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)[None, None], 44100)
-    result = REGISTRY[class_type].function(audio=audio, context=here, **inputs)
+    result = REGISTRY[class_type].function(audio=audio, context=context, **inputs)
     assert isinstance(result, Result)
     assert result.ui is not None
     (entry,) = result.ui["audio"]
     assert entry["filename"].endswith(f".{suffix}")
     assert ("temp" if class_type == "PreviewAudio" else "output") == entry["type"]
-    loaded = run("LoadAudio", audio=entry["filename"], context=here)
+    loaded = run("LoadAudio", audio=f"{entry['filename']} [{entry['type']}]", context=context)
     assert pytest.approx(0.4 / np.sqrt(2), rel=0.03) == float(np.sqrt(np.mean(loaded["waveform"] ** 2)))
 
 
-def test_prompt_is_embedded(tmp_path: Path) -> None:
+def test_prompt_is_embedded(context: Context) -> None:
     """A saved file carries the prompt and the workflow that it came from."""
     import av
 
-    here = Here(tmp_path, extra_pnginfo={"workflow": {"nodes": []}})
-    REGISTRY["SaveAudio"].function(audio=tone([0.0] * 99, rate_hz=8000), filename_prefix="a", context=here)
-    with av.open(tmp_path / "a_00001_.flac") as container:
+    REGISTRY["SaveAudio"].function(audio=tone([0.0] * 99, rate_hz=8000), filename_prefix="a", context=context)
+    with av.open(context.folders.output / "a_00001_.flac") as container:
         tags = dict(container.metadata)
-    assert here.prompt == json.loads(tags["prompt"])
+    assert context.prompt == json.loads(tags["prompt"])
     assert {"nodes": []} == json.loads(tags["workflow"])
 
 
-def test_failed_save_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_save_leaves_nothing(context: Context) -> None:
     """Where a sound cannot be saved no file is left behind."""
     with pytest.raises(ValueError, match="no samples"):
-        REGISTRY["SaveAudio"].function(audio=tone([]), filename_prefix="a", context=Here(tmp_path))
-    assert [] == list(tmp_path.iterdir())
+        REGISTRY["SaveAudio"].function(audio=tone([]), filename_prefix="a", context=context)
+    assert [] == list(context.folders.output.iterdir())
 
 
-def test_missing_file_fails_validation(tmp_path: Path) -> None:
+def test_missing_file_fails_validation(context: Context) -> None:
     """A file that is not there is found out before execution, in ComfyUI's words."""
     check = REGISTRY["LoadAudio"].validate
     assert check is not None
-    folders = Here(tmp_path).folders
-    assert "Invalid audio file: nope.wav" == check(audio="nope.wav", folders=folders)
-    (tmp_path / "a.wav").touch()
-    assert check(audio="a.wav", folders=folders) is None
+    assert "Invalid audio file: nope.wav" == check(audio="nope.wav", folders=context.folders)
+    (context.folders.input / "a.wav").touch()
+    assert check(audio="a.wav", folders=context.folders) is None
 
 
-def test_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
+def test_fingerprint_follows_the_bytes(context: Context) -> None:
     """The cache sees another file where the same name holds other bytes."""
     fingerprint = REGISTRY["LoadAudio"].fingerprint
     assert fingerprint is not None
     seen = []
     for content in (b"one", b"two"):
-        (tmp_path / "a.wav").write_bytes(content)
-        seen.append(fingerprint(audio="a.wav", folders=Here(tmp_path).folders))
+        (context.folders.input / "a.wav").write_bytes(content)
+        seen.append(fingerprint(audio="a.wav", folders=context.folders))
     assert seen[0] != seen[1]

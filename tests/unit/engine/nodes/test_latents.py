@@ -1,7 +1,5 @@
 """Latent nodes make, move, scale, join and compute as ComfyUI's do."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,31 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from comfypipe._types import JSONObject
 from comfypipe.engine.latents.value import Latent
 from comfypipe.engine.nodes import latent_batch, latent_empty, latent_files, latent_math, latent_shape
-from comfypipe.engine.registry import Folders, Registry, Result
+from comfypipe.engine.registry import Context, Registry, Result
 
 FAMILIES = (latent_batch, latent_empty, latent_files, latent_math, latent_shape)
 REGISTRY = Registry([node for family in FAMILIES for node in family.NODES])
-
-
-@dataclass(frozen=True)
-class Here:
-    """An execution whose folders are all one folder."""
-
-    folder: Path
-    node_id: str = "1"
-    prompt: JSONObject = field(default_factory=lambda: {"1": {"class_type": "X", "inputs": {}}})
-    extra_pnginfo: JSONObject = field(default_factory=dict)
-
-    @property
-    def folders(self) -> Folders:
-        """The one folder."""
-        return Folders(self.folder, self.folder, self.folder)
-
-    def progress(self, value: int, maximum: int) -> None:
-        """Nobody looks."""
 
 
 def run(class_type: str, **inputs: Any) -> Any:
@@ -350,16 +329,15 @@ def test_sharpening_needs_room() -> None:
         run("LatentApplyOperation", samples=latent(1, 4, 4, 9), operation=operation)
 
 
-def test_saved_latent_loads_again(tmp_path: Path) -> None:
+def test_saved_latent_loads_again(context: Context) -> None:
     """SaveLatent says where the file is, and LoadLatent gives the samples back."""
     given_ = latent(1, 4, 2, 3)
-    here = Here(tmp_path)
-    result = REGISTRY["SaveLatent"].function(samples=given_, filename_prefix="l/a", context=here)
+    result = REGISTRY["SaveLatent"].function(samples=given_, filename_prefix="l/a", context=context)
     entry = {"filename": "a_00001_.latent", "subfolder": "l", "type": "output"}
     assert Result(ui={"latents": [entry]}) == result
     np.testing.assert_array_equal(
-        given_["samples"], run("LoadLatent", latent="l/a_00001_.latent", context=here)["samples"]
+        given_["samples"], run("LoadLatent", latent="l/a_00001_.latent [output]", context=context)["samples"]
     )
     check = REGISTRY["LoadLatent"].validate
     assert check is not None
-    assert "Invalid latent file: nope" == check(latent="nope", folders=here.folders)
+    assert "Invalid latent file: nope" == check(latent="nope", folders=context.folders)
