@@ -44,9 +44,9 @@ def write_whole(source: Path, destination: Path, *, sha256: str | None = None) -
         BackendRejected: They are others.
         BackendError: There is no room; nothing is left behind.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.parent / f".partial-{secrets.token_hex(8)}"
     try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
         if sha256 is None:
             shutil.copyfile(source, partial)
         elif _copy(source, partial) != sha256:

@@ -45,7 +45,7 @@ class TrackedRun:
         with self._lock:
             if progress.state == "progress" and _same_step(self._told[-1], progress):
                 self._told[-1] = progress  # of many steps only the last is worth keeping
-            else:
+            elif progress.state != "preview":  # pictures are for those who look
                 self._told.append(progress)
             for watcher in self._watchers:
                 watcher(progress)
@@ -111,8 +111,7 @@ def progress_of(event: events.Event, graph: PromptGraph) -> tuple[NodeProgress, 
         case events.NodeStarted():
             return (NodeProgress(event.prompt_id, "running", event.node_id, event.class_type),)
         case events.NodeProgressed():
-            class_type = graph.nodes[event.node_id].class_type
-            return (NodeProgress(event.prompt_id, "progress", event.node_id, class_type, event.value, event.maximum),)
+            return _steps(event, graph.nodes[event.node_id].class_type)
         case events.NodeFinished(cached=False):
             return (NodeProgress(event.prompt_id, "finished", event.node_id, graph.nodes[event.node_id].class_type),)
         case _:
@@ -135,6 +134,13 @@ def error_of(end: events.RunSucceeded | events.RunFailed | events.RunInterrupted
             )
         case _:
             return None
+
+
+def _steps(event: events.NodeProgressed, class_type: str) -> tuple[NodeProgress, ...]:
+    told = NodeProgress(event.prompt_id, "progress", event.node_id, class_type, event.value, event.maximum)
+    if event.preview is None:
+        return (told,)
+    return told, NodeProgress(event.prompt_id, "preview", event.node_id, class_type, preview=event.preview)
 
 
 def _hint(end: events.RunFailed) -> str | None:

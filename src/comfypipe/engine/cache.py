@@ -54,6 +54,8 @@ class Cache:
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep *entry*, unless it alone is over the bound."""
+        if not self.limit_bytes:
+            return
         entry = Entry(tuple(tuple(compact(value) for value in values) for values in entry.outputs), entry.ui)
         size = _ENTRY_BYTES + size_bytes(entry.outputs)
         with self._lock:

@@ -41,12 +41,27 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeProgressed:
-    """The running node has done *value* of *maximum* steps."""
+    """
+    The running node has done *value* of *maximum* steps.
+
+    Attributes:
+        preview: A picture of how far it is, JPEG or PNG.
+    """
 
     prompt_id: str
     node_id: str
     value: float
     maximum: float
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSaid:
+    """The running node shows a line of text."""
+
+    prompt_id: str
+    node_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,7 @@ Event: TypeAlias = (
     | NodesCached
     | NodeStarted
     | NodeProgressed
+    | NodeSaid
     | NodeOutput
     | NodeFinished
     | RunSucceeded

@@ -5,8 +5,11 @@ from typing import Any, Literal
 
 from comfypipe._types import JSONObject
 from comfypipe.engine import events
+from comfypipe.engine.frames import image_type, preview_frame, text_frame
 
 Audience = Literal["client", "client_or_all"]
+
+_RunEvent = events.RunStarted | events.NodesCached | events.RunSucceeded | events.RunInterrupted | events.RunFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,15 @@ class Message:
     Attributes:
         audience: Whom ComfyUI sends it to: to the client that submitted the prompt, and where none is known to nobody
             (``client``) or to everybody (``client_or_all``).
+        frame: What is sent in place of JSON text, where the message is a binary one.
+        wanted_by: For previews, whom they are for: clients that take metadata with them (True), or the others (False).
     """
 
     type: str
     data: JSONObject
     audience: Audience = "client"
+    frame: bytes | None = None
+    wanted_by: bool | None = None
 
 
 @dataclass(slots=True)
@@ -54,32 +61,51 @@ class MessageLog:
 
     def _translate(self, event: events.Event) -> list[Message]:
         match event:
-            case events.RunStarted():
-                return [self._keep("execution_start", {"timestamp": event.at_ms})]
-            case events.NodesCached():
-                return [self._keep("execution_cached", {"timestamp": event.at_ms}, {"nodes": list(event.node_ids)})]
             case events.NodeStarted():
                 self.executing = event.node_id
                 return [self._progress_state(event.node_id, 0.0, 1.0, "running"), self._executing(event.node_id)]
             case events.NodeProgressed():
-                state = self._progress_state(event.node_id, event.value, event.maximum, "running")
-                data = {"value": event.value, "max": event.maximum, "prompt_id": self.prompt_id, "node": event.node_id}
-                return [state, Message("progress", data, "client_or_all")]
+                return self._progressed(event)
+            case events.NodeSaid():
+                said = {"node": event.node_id, "text": event.text}
+                return [Message("progress_text", said, "client_or_all", text_frame(event.node_id, event.text))]
             case events.NodeOutput():
                 return [self._executed(event)]
             case events.NodeFinished():
                 return [self._finished(event)]
-            case events.RunSucceeded():
-                return [self._keep("execution_success", {"timestamp": event.at_ms})]
-            case events.RunInterrupted():
-                return [self._keep("execution_interrupted", _interrupted(event))]
-            case events.RunFailed():
-                return [self._keep("execution_error", _error(event))]
+            case _:
+                return [self._keep(event)]
 
-    def _keep(self, kind: str, data: JSONObject, first: JSONObject | None = None) -> Message:
-        data = {**(first or {}), "prompt_id": self.prompt_id, **data}
+    def _keep(self, event: _RunEvent) -> Message:
+        kind, data = _about_run(event)
+        data["timestamp"] = event.at_ms
         self.kept.append([kind, data])
         return Message(kind, data, "client_or_all" if kind == "execution_interrupted" else "client")
+
+    def _progressed(self, event: events.NodeProgressed) -> list[Message]:
+        state = self._progress_state(event.node_id, event.value, event.maximum, "running")
+        data = {"value": event.value, "max": event.maximum, "prompt_id": self.prompt_id, "node": event.node_id}
+        progress = Message("progress", data, "client_or_all")
+        if event.preview is None:
+            return [state, progress]
+        about = self._about(event.node_id) | {"image_type": image_type(event.preview)}
+        whole = preview_frame(event.preview, about)
+        bare = preview_frame(event.preview)
+        return [
+            state,
+            Message("preview", about, "client_or_all", whole, wanted_by=True),
+            progress,
+            Message("preview", {}, "client_or_all", bare, wanted_by=False),
+        ]
+
+    def _about(self, node_id: str) -> JSONObject:
+        return {
+            "node_id": node_id,
+            "prompt_id": self.prompt_id,
+            "display_node_id": node_id,
+            "parent_node_id": None,
+            "real_node_id": node_id,
+        }
 
     def _executing(self, node_id: str) -> Message:
         return Message("executing", {"node": node_id, "display_node": node_id, "prompt_id": self.prompt_id})
@@ -100,37 +126,34 @@ class MessageLog:
         return self._progress_state(event.node_id, maximum, maximum, "finished")
 
     def _progress_state(self, node_id: str, value: float, maximum: float, state: str) -> Message:
-        self._nodes[node_id] = {
-            "value": value,
-            "max": maximum,
-            "state": state,
-            "node_id": node_id,
-            "prompt_id": self.prompt_id,
-            "display_node_id": node_id,
-            "parent_node_id": None,
-            "real_node_id": node_id,
-        }
+        self._nodes[node_id] = {"value": value, "max": maximum, "state": state} | self._about(node_id)
         return Message("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self._nodes)}, "client_or_all")
 
 
-def _interrupted(event: events.RunInterrupted) -> JSONObject:
+def _about_run(event: _RunEvent) -> tuple[str, JSONObject]:
+    match event:
+        case events.RunStarted():
+            return "execution_start", {"prompt_id": event.prompt_id}
+        case events.NodesCached():
+            return "execution_cached", {"nodes": list(event.node_ids), "prompt_id": event.prompt_id}
+        case events.RunSucceeded():
+            return "execution_success", {"prompt_id": event.prompt_id}
+        case events.RunInterrupted():
+            return "execution_interrupted", _stopped(event)
+        case events.RunFailed():
+            return "execution_error", _stopped(event) | {
+                "exception_message": event.message,
+                "exception_type": event.exception_type,
+                "traceback": list(event.traceback),
+                "current_inputs": event.current_inputs,
+                "current_outputs": list(event.known_nodes),
+            }
+
+
+def _stopped(event: events.RunInterrupted | events.RunFailed) -> JSONObject:
     return {
+        "prompt_id": event.prompt_id,
         "node_id": event.node_id,
         "node_type": event.class_type,
         "executed": list(event.executed),
-        "timestamp": event.at_ms,
-    }
-
-
-def _error(event: events.RunFailed) -> JSONObject:
-    return {
-        "node_id": event.node_id,
-        "node_type": event.class_type,
-        "executed": list(event.executed),
-        "exception_message": event.message,
-        "exception_type": event.exception_type,
-        "traceback": list(event.traceback),
-        "current_inputs": event.current_inputs,
-        "current_outputs": list(event.known_nodes),
-        "timestamp": event.at_ms,
     }

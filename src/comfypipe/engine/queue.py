@@ -3,11 +3,14 @@
 from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from logging import getLogger
 from threading import Condition, Thread
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.executor import Prepared
 from comfypipe.engine.interruption import Interruption
+
+_log = getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Worker:
     A thread that takes items from a queue and gives them to *perform*, until the queue is closed.
 
     Args:
-        perform: Runs one item to its end; it must not raise.
+        perform: Runs one item to its end, and sees to it that everybody hears of it.
     """
 
     def __init__(self, queue: PromptQueue, perform: Callable[[QueueItem], None]) -> None:
@@ -115,5 +118,7 @@ class Worker:
         while (item := self._queue.take()) is not None:
             try:
                 self._perform(item)
+            except Exception:  # noqa: BLE001  a worker that died would leave a queue that nobody serves
+                _log.exception("prompt %s ended in a fault of the engine's own", item.prompt_id)
             finally:
                 self._queue.finish(item)

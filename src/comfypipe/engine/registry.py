@@ -86,6 +86,16 @@ class Context(Protocol):
         """Report *value* of *maximum* steps done; raises the engine's interruption when one was asked for."""
 
 
+class LiveContext(Context, Protocol):
+    """A context through which a node also shows what it is doing; every node may ask for it in place of `Context`."""
+
+    def progress(self, value: int, maximum: int, preview: bytes | None = None) -> None:
+        """Report steps, with a picture of how far it is (JPEG or PNG)."""
+
+    def say(self, text: str) -> None:
+        """Show a line of text on the node."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeClass:
     """

@@ -14,6 +14,7 @@ from comfypipe.engine.events import (
     NodeFinished,
     NodeOutput,
     NodeProgressed,
+    NodeSaid,
     NodesCached,
     NodeStarted,
     RunFailed,
@@ -60,17 +61,22 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """What a node may ask of its execution (`comfypipe.engine.registry.Context`)."""
+    """What a node may ask of its execution (`comfypipe.engine.registry.LiveContext`)."""
 
     folders: Folders
+    prompt_id: str
     node_id: str
     prompt: JSONObject
     extra_pnginfo: JSONObject
-    report: Callable[[str, float, float], None]
+    report: Callable[[NodeProgressed | NodeSaid], None]
 
-    def progress(self, value: float, maximum: float) -> None:
-        """Report *value* of *maximum* steps done; raises where the run is to stop."""
-        self.report(self.node_id, value, maximum)
+    def progress(self, value: float, maximum: float, preview: bytes | None = None) -> None:
+        """Report *value* of *maximum* steps done, maybe with a picture; raises where the run is to stop."""
+        self.report(NodeProgressed(self.prompt_id, self.node_id, value, maximum, preview))
+
+    def say(self, text: str) -> None:
+        """Show a line of text on the node."""
+        self.report(NodeSaid(self.prompt_id, self.node_id, text))
 
 
 class Runner:
@@ -165,9 +171,8 @@ class Runner:
 
     def _call(self, node_id: str, inputs: _Inputs) -> Entry:
         node_class = self._work.class_of(node_id)
-        context = NodeContext(
-            self._work.folders, node_id, self._work.prompt, self._work.extra_pnginfo, self._report_progress
-        )
+        work = self._work
+        context = NodeContext(work.folders, work.prompt_id, node_id, work.prompt, work.extra_pnginfo, self._report)
         began = perf_counter()
         try:
             return call_node(
@@ -209,9 +214,9 @@ class Runner:
         self._cache.discard(key)  # somebody deleted what it had saved: it has to run again
         return None
 
-    def _report_progress(self, node_id: str, value: float, maximum: float) -> None:
+    def _report(self, event: NodeProgressed | NodeSaid) -> None:
         self._interruption.check()
-        self._tell(NodeProgressed(self._work.prompt_id, node_id, value, maximum))
+        self._tell(event)
 
     def _failure(self, error: Exception, node: Node, inputs: _Inputs) -> RunFailed:
         return failure_of(

@@ -16,7 +16,7 @@ from comfypipe._types import JSON, JSONObject
 from comfypipe.backends.base import InputFile, NodeProgress, OutputFile, RunResult, RunStatus, Submission
 from comfypipe.backends.embedded import EmbeddedBackend, create
 from comfypipe.backends.registry import open_backend
-from comfypipe.engine.registry import Context, NodeClass, Registry, Result, integer, outputs, required
+from comfypipe.engine.registry import Context, LiveContext, NodeClass, Registry, Result, integer, outputs, required
 from comfypipe.errors import (
     BackendError,
     BackendRejected,
@@ -53,6 +53,7 @@ class Nodes:
                 NodeClass("Gate", self._gate, {"value": integer(0)}, outputs("INT")),
                 NodeClass("Show", lambda value: Result(ui={"text": [str(value)]}), shown, (), output_node=True),
                 NodeClass("Save", _save, shown, (), output_node=True),
+                NodeClass("Picture", self._picture, {"value": integer(0)}, outputs("INT")),
                 NodeClass("Full", _full, {"value": integer(0)}, outputs("INT")),
                 NodeClass("Huge", _huge, {"value": integer(0)}, outputs("INT")),
             ]
@@ -65,6 +66,11 @@ class Nodes:
     def _gate(self, value: int, context: Context) -> tuple[int]:
         while not self.opened.wait(0.002):
             context.progress(1, 2)
+        return (value,)
+
+    def _picture(self, value: int, context: LiveContext) -> tuple[int]:
+        self.opened.wait()
+        context.progress(1, 1, b"png")
         return (value,)
 
 
@@ -190,6 +196,20 @@ async def test_of_many_steps_the_last_is_remembered(backend: EmbeddedBackend, no
     late: list[NodeProgress] = []
     await backend.wait(handle, late.append)
     assert 1 == sum(each.state == "progress" for each in late)
+
+
+async def test_previews_come_once(backend: EmbeddedBackend, nodes: Nodes) -> None:
+    """Who looks gets the picture; it is not kept for those who come later."""
+    handle = await backend.submit(through("Picture"))
+    told: list[NodeProgress] = []
+    waiting = asyncio.ensure_future(backend.wait(handle, told.append))
+    await asyncio.sleep(0)
+    nodes.opened.set()
+    await waiting
+    late: list[NodeProgress] = []
+    await backend.wait(handle, late.append)
+    assert [b"png"] == [each.preview for each in told if each.state == "preview"]
+    assert [] == [each for each in late if each.state == "preview"]
 
 
 async def test_error_of_a_listener_is_the_waiters(backend: EmbeddedBackend) -> None:

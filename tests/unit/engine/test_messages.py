@@ -1,6 +1,7 @@
 """Events as ComfyUI's messages, compared with transcripts of a real server."""
 
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ from comfypipe._types import JSON, JSONObject
 from comfypipe.engine.events import Event, NodeProgressed
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.messages import Message, MessageLog
-from comfypipe.engine.registry import Context, Folders, NodeClass, Registry, Result, optional, outputs, required
+from comfypipe.engine.registry import Folders, LiveContext, NodeClass, Registry, Result, optional, outputs, required
+
+JPEG = b"\xff\xd8\xff\xe0 a picture"
 
 
-def _sleep(image: JSON, steps: int, context: Context, **_: JSON) -> tuple[JSON]:
+def _sleep(image: JSON, steps: int, preview: bool, context: LiveContext, **_: JSON) -> tuple[JSON]:
     for step in range(1, steps + 1):
-        context.progress(step, steps)
+        context.progress(step, steps, JPEG if preview else None)
     return (image,)
 
 
@@ -68,6 +71,14 @@ class Replay:
         whole = json.loads((self._folder / f"{name}.json").read_text())
         about_run = [each["msg"] for each in whole["ws"] if "prompt_id" in each.get("msg", {}).get("data", {})]
         return whole, [each for each in about_run if each["data"].get("node", "") is not None]
+
+    def recorded_with_frames(self, name: str) -> list[Any]:
+        """Return the types of the messages about the run, and the binary ones as they were decoded."""
+        whole, about_run = self.recorded(name)
+        wanted = [
+            each for each in whole["ws"] if each.get("msg") in about_run or (each.get("msg") or each).get("binary")
+        ]
+        return [each["msg"]["type"] if "type" in each.get("msg", {}) else each.get("msg", each) for each in wanted]
 
     def run(self, name: str, listener: Callable[[Event], None] | None = None) -> list[Message]:
         """Run the prompt; return the messages."""
@@ -146,6 +157,44 @@ def test_messages_of_an_interrupted_run(replay: Replay) -> None:
     assert [same(each["type"], each["data"]) for each in recorded] == [same(each.type, each.data) for each in sent]
 
 
+@pytest.mark.parametrize(
+    ("name", "metadata"), [("run_progress_preview_meta", True), ("run_progress_preview_legacy", False)]
+)
+def test_previews(replay: Replay, name: str, metadata: bool) -> None:
+    """Each kind of client gets its own frames, where a real server sends them."""
+    theirs = replay.recorded_with_frames(name)
+    ours = [
+        message.type if message.frame is None else _decoded(message.frame)
+        for message in replay.run(name)
+        if message.wanted_by in (None, metadata)
+    ]
+    for frame in theirs:
+        if isinstance(frame, dict):
+            frame.pop("len")
+            frame.pop("image_head" if metadata else "head")
+            if metadata:
+                frame["metadata"]["prompt_id"] = "p"
+    assert theirs == ours
+
+
+def test_text_frame(tmp_path: Path) -> None:
+    """A line of text names its node."""
+
+    def say(context: LiveContext) -> Result:
+        context.say("8 ✕ 8")
+        return Result(ui={})
+
+    engine = Engine(Folders(tmp_path, tmp_path, tmp_path), Registry([NodeClass("Say", say, {}, (), output_node=True)]))
+    log = MessageLog("p")
+    frames: list[bytes | None] = []
+    engine.run(
+        {"7": {"class_type": "Say", "inputs": {}}},
+        prompt_id="p",
+        listener=lambda event: frames.extend(each.frame for each in log.translate(event) if each.frame),
+    )
+    assert [b"\x00\x00\x00\x03\x00\x00\x00\x017" + "8 ✕ 8".encode()] == frames
+
+
 @pytest.mark.parametrize("name", ["run_success", "run_error"])
 def test_history_keeps_the_messages_about_the_whole_run(replay: Replay, name: str) -> None:
     """Start, cached, end: in the history as on the socket."""
@@ -168,3 +217,13 @@ def test_progress_of_all_nodes_is_only_made_for_somebody(tmp_path: Path) -> None
         listener=lambda event: kinds.extend(each.type for each in log.translate(event, watched=False)),
     )
     assert ["execution_start", "execution_cached", "executing", "executed", "execution_success"] == kinds
+
+
+def _decoded(frame: bytes) -> JSONObject:
+    kind, number = struct.unpack(">II", frame[:8])
+    if kind == 1:
+        assert JPEG == frame[8:]
+        return {"binary": True, "event_type": 1, "name": "PREVIEW_IMAGE", "image_type": number}
+    assert JPEG == frame[8 + number :]
+    metadata = json.loads(frame[8 : 8 + number])
+    return {"binary": True, "event_type": kind, "name": "PREVIEW_IMAGE_WITH_METADATA", "metadata": metadata}

@@ -88,15 +88,21 @@ class Hub:
     def publish(self, kind: str, data: JSONObject, client_id: str | None = None) -> None:
         """Send a message to one client, or to all where None."""
         if self.listens(client_id):
-            self._on_loop(text_frame(kind, data), client_id)
+            self._on_loop(text_frame(kind, data), client_id, None)
 
-    def _on_loop(self, frame: str | bytes, client_id: str | None) -> None:
+    def publish_frame(self, frame: bytes, client_id: str | None = None, wants_metadata: bool | None = None) -> None:
+        """Send a binary frame; with *wants_metadata* only to clients that read that form of previews."""
+        if self.listens(client_id):
+            self._on_loop(frame, client_id, wants_metadata)
+
+    def _on_loop(self, frame: str | bytes, client_id: str | None, wants_metadata: bool | None) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, frame, client_id)
+            self._loop.call_soon_threadsafe(self._deliver, frame, client_id, wants_metadata)
 
-    def _deliver(self, frame: str | bytes, client_id: str | None) -> None:
+    def _deliver(self, frame: str | bytes, client_id: str | None, wants_metadata: bool | None) -> None:
         for client in list(self._clients.values()):
-            if client_id is None or client.client_id == client_id:
+            meant = client_id is None or client.client_id == client_id
+            if meant and wants_metadata in (None, client.wants_preview_metadata):
                 client.put(frame)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import count
+from logging import getLogger
 from uuid import uuid4
 
 from comfypipe._types import JSON, JSONObject
@@ -11,8 +12,10 @@ from comfypipe.engine.executor import Engine
 from comfypipe.engine.messages import Message, MessageLog
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.queue import PromptQueue, QueueItem, Worker
-from comfypipe.engine.server.history import History, history_entry
+from comfypipe.engine.server.history import History, broken_entry, history_entry
 from comfypipe.engine.server.hub import Hub
+
+_log = getLogger(__name__)
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 FEATURES: JSONObject = {"supports_preview_metadata": True, "max_upload_size": MAX_BODY_BYTES}
@@ -129,6 +132,9 @@ class ServerState:
         try:
             outcome = self._execute(item, log, client_id)
             self.history.add(item.prompt_id, history_entry(item, outcome, log.kept))
+        except Exception:  # noqa: BLE001  a node's output that cannot be told, or a fault of ours: the thread must live on
+            _log.exception("prompt %s could not be run to its end", item.prompt_id)
+            self.history.add(item.prompt_id, broken_entry(item, log.kept))
         finally:
             self._executing = None
             self.queue.finish(item)
@@ -150,7 +156,11 @@ class ServerState:
         )
 
     def _send(self, message: Message, client_id: str | None) -> None:
-        if client_id is not None or message.audience == "client_or_all":
+        if client_id is None and message.audience == "client":
+            return
+        if message.frame is not None:
+            self.hub.publish_frame(message.frame, client_id, message.wanted_by)
+        else:
             self.hub.publish(message.type, message.data, client_id)
 
 

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.engine.registry import Context, NodeClass, Registry, Result, integer, outputs, required
+from comfypipe.engine.registry import Context, LiveContext, NodeClass, Registry, Result, integer, outputs, required
 
 
 class Gate:
@@ -37,6 +37,18 @@ def _save(value: JSON, prefix: str, context: Context) -> Result:
     return Result(ui={"texts": [{"filename": name, "subfolder": "", "type": "output"}]})
 
 
+def _preview(value: int, context: LiveContext) -> tuple[int]:
+    context.progress(1, 1, b"\x89PNG picture")
+    context.say("seen")
+    return (value,)
+
+
+def _circular(value: int) -> Result:
+    shown: JSONObject = {"value": [value]}
+    shown["itself"] = [shown]
+    return Result(ui=shown)
+
+
 def _fail(value: int) -> tuple[int]:
     raise ValueError("boom")
 
@@ -47,6 +59,8 @@ def small_registry(gate: Gate) -> Registry:
         [
             NodeClass("Number", lambda value: (value,), {"value": integer(0, 0, 1000)}, outputs("INT")),
             NodeClass("Gate", gate.run, {"value": integer(0)}, outputs("INT")),
+            NodeClass("Preview", _preview, {"value": integer(0)}, outputs("INT")),
+            NodeClass("Circular", _circular, {"value": integer(0)}, (), output_node=True),
             NodeClass("Fail", _fail, {"value": integer(0)}, outputs("INT")),
             NodeClass("Save", _save, {"value": required("*"), "prefix": required("STRING")}, (), output_node=True),
         ]

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.unit.engine.server.client import ended, node, post, prompt
+from tests.unit.engine.server.client import ended, listening, node, post, prompt
 
 from comfypipe._types import JSON
 
@@ -92,3 +92,12 @@ def test_partial_execution(client: httpx.Client) -> None:
     reply = post(client, document, partial_execution_targets=["9"])
     entry = ended(client, reply["prompt_id"])
     assert (["9"], ["9"]) == (list(entry["outputs"]), entry["prompt"][4])
+
+
+def test_output_that_cannot_be_told(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A node that shows what no JSON can hold fails its prompt; the next one runs."""
+    with listening(client, "/ws?clientId=me"):
+        broken = post(client, {"1": node("Circular", value=1)}, client_id="me")
+        assert "error" == ended(client, broken["prompt_id"])["status"]["status_str"]
+        assert "success" == ended(client, post(client, prompt(1))["prompt_id"])["status"]["status_str"]
+    assert broken["prompt_id"] in caplog.text

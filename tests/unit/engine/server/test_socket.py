@@ -1,6 +1,9 @@
 """``/ws``: what clients are told."""
 
+import json
+
 import httpx
+import pytest
 from tests.unit.engine.server.client import Gate, ended, listening, post, prompt, read
 
 
@@ -66,3 +69,22 @@ def test_odd_first_messages_are_passed_over(client: httpx.Client) -> None:
             client.post("/queue", json={"clear": True})
             while read(ws)["type"] != "status":
                 pass
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_previews_and_texts_are_binary(client: httpx.Client, metadata: bool) -> None:
+    """Each client gets previews in the form that it reads."""
+    with listening(client, "/ws?clientId=me") as ws:
+        read(ws)
+        ws.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": metadata}}))
+        read(ws)
+        post(client, prompt(3, through="Preview"), client_id="me")
+        frames: list[bytes] = []
+        while len(frames) < 2:
+            frame = ws.recv(timeout=10)
+            if isinstance(frame, bytes):
+                frames.append(frame)
+    head = b"\x00\x00\x00\x04" if metadata else b"\x00\x00\x00\x01\x00\x00\x00\x02"
+    assert head == frames[0][: len(head)]
+    assert frames[0].endswith(b"\x89PNG picture")
+    assert b"\x00\x00\x00\x03\x00\x00\x00\x01tseen" == frames[1]

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from comfypipe.engine.server.access import read_json, state_of
-from comfypipe.engine.server.encoding import JSONReply, server_error
+from comfypipe.engine.server.encoding import server_error
 from comfypipe.engine.server.history import Page
 
 
@@ -19,12 +19,13 @@ async def show_history(request: Request) -> Response:
         )
     except ValueError:
         return server_error()
-    return JSONReply(state_of(request).history.page(page))
+    return Response(state_of(request).history.page_json(page), media_type="application/json")
 
 
 async def show_one(request: Request) -> Response:
     """Return ``{id: entry}``; ``{}`` while it waits or runs, and for an unknown one."""
-    return JSONReply(state_of(request).history.get(request.path_params["prompt_id"]))
+    encoded = state_of(request).history.get_json(request.path_params["prompt_id"])
+    return Response(encoded, media_type="application/json")
 
 
 async def change_history(request: Request) -> Response:

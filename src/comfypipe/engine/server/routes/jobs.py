@@ -9,7 +9,6 @@ from starlette.routing import Route
 from comfypipe._types import JSONObject
 from comfypipe.engine.server.access import read_json, state_of
 from comfypipe.engine.server.encoding import JSONReply
-from comfypipe.engine.server.history import Page
 from comfypipe.engine.server.jobs import STATUSES, all_jobs, find_job
 from comfypipe.engine.server.state import ServerState
 
@@ -27,7 +26,7 @@ async def list_jobs(request: Request) -> Response:
     except ValueError:
         return JSONReply({"error": "limit and offset must be integers"}, 400)
     state = state_of(request)
-    jobs = all_jobs(state.queue.running(), state.queue.pending(), state.history.page(Page()), statuses)
+    jobs = all_jobs(state.queue.running(), state.queue.pending(), state.history.all(), statuses)
     end = None if limit is None else offset + limit
     pagination = {"offset": offset, "limit": limit, "total": len(jobs), "has_more": end is not None and end < len(jobs)}
     return JSONReply({"jobs": jobs[offset:end], "pagination": pagination})

@@ -15,16 +15,22 @@ from comfypipe.engine.server.state import FEATURES, ServerState
 async def connect(socket: WebSocket) -> None:
     """Tell a client what happens to its prompts, until it goes."""
     state = state_of(socket)
-    await socket.accept()
     client = Client(socket.query_params.get("clientId") or uuid4().hex, socket)
     _greet(state, client)
-    state.hub.connect(client)
+    state.hub.connect(client)  # before it is told that it is connected: it misses nothing of what it submits then
+    try:
+        await socket.accept()
+        await _talk(socket, client)
+    finally:
+        state.hub.disconnect(client)
+
+
+async def _talk(socket: WebSocket, client: Client) -> None:
     sending = asyncio.ensure_future(client.send_all())
     receiving = asyncio.ensure_future(_receive(socket, client))
     try:
         await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        state.hub.disconnect(client)
         for task in (sending, receiving):
             task.cancel()
         await asyncio.gather(sending, receiving, return_exceptions=True)
