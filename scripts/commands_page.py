@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from comfypipe.cli.main import build
 
@@ -36,13 +37,11 @@ def page() -> str:
     return "\n".join([HEAD, *blocks])
 
 
-def _helps(
-    command: TyperGroup | TyperCommand, name: str, parent: typer.Context | None = None
-) -> Iterator[tuple[str, str]]:
+def _helps(command: Any, name: str, parent: typer.Context | None = None) -> Iterator[tuple[str, str]]:
     context = typer.Context(command, info_name=name.rsplit(maxsplit=1)[-1], parent=parent, terminal_width=100)
     yield name, command.get_help(context).rstrip()
     for each in command.commands.values() if isinstance(command, TyperGroup) else ():
-        yield from _helps(each, f"{name} {each.name}", context)  # type: ignore[arg-type]
+        yield from _helps(each, f"{name} {each.name}", context)
 
 
 if __name__ == "__main__":

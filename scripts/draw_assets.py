@@ -22,7 +22,7 @@ def profile(height: Floats) -> Floats:
     """Return the vase's radius (0..1) at *height* (0 at the foot, 1 at the lip)."""
     knots = [0.0, 0.04, 0.14, 0.30, 0.50, 0.68, 0.80, 0.88, 0.95, 1.0]
     radii = [0.40, 0.42, 0.52, 0.74, 0.86, 0.70, 0.46, 0.36, 0.38, 0.46]
-    return CubicSpline(knots, radii)(np.clip(height, 0, 1))  # type: ignore[no-any-return]
+    return np.asarray(CubicSpline(knots, radii)(np.clip(height, 0, 1)))
 
 
 def lathe(width_px: int, height_px: int, turn: float, *, patterned: bool) -> Floats:
@@ -78,7 +78,8 @@ def shade(normal: Floats, colour: Floats) -> Floats:
     half = LIGHT + np.array([0, 0, 1])
     half /= np.linalg.norm(half)
     gloss = np.clip(normal @ half, 0, 1) ** 48
-    return np.clip(colour * (0.30 + 0.66 * key + 0.16 * fill)[..., None] + 0.28 * gloss[..., None], 0, 1)
+    lit: Floats = colour * (0.30 + 0.66 * key + 0.16 * fill)[..., None] + 0.28 * gloss[..., None]
+    return np.clip(lit, 0, 1)
 
 
 def lip(rgba: Floats, columns: int, rows: int) -> Floats:
@@ -107,7 +108,8 @@ def backdrop(side: int) -> Floats:
     light = np.exp(-(((x - 0.42) / 0.55) ** 2 + ((y - 0.40) / 0.55) ** 2))
     wall = np.array([0.77, 0.75, 0.74]) + light[..., None] * np.array([0.21, 0.21, 0.20])
     ground = np.array([0.83, 0.80, 0.77]) + light[..., None] * np.array([0.12, 0.11, 0.10])
-    return wall * (1 - floor[..., None]) + ground * floor[..., None]
+    swept: Floats = wall * (1 - floor[..., None]) + ground * floor[..., None]
+    return swept
 
 
 def logo(side: int) -> Floats:

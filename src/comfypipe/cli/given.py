@@ -25,7 +25,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         document = YAML(typ="safe").load(file.read_text(encoding="utf-8"))

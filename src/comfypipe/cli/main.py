@@ -12,7 +12,7 @@ from comfypipe.errors import ComfypipeError
 from comfypipe.exit_status import ExitStatus
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001
+def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -68,7 +68,7 @@ def _refuse(message: str) -> None:
 
 
 def _program(
-    version: Annotated[  # noqa: ARG001 - its callback has printed it by now
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
