@@ -22,8 +22,8 @@ def opened(path: Path) -> Iterator["InputContainer"]:
     Open a media file for reading.
 
     Raises:
-        av.error.FFmpegError: It is none that FFmpeg knows, or it is damaged. The class is FFmpeg's own (such as
-            ``InvalidDataError``), the message names the file.
+        av.error.FFmpegError: It is not there, it is none that FFmpeg knows, or it is damaged. The class is FFmpeg's own
+            (such as ``InvalidDataError``), the message names the file.
     """
     import av
 
@@ -55,6 +55,8 @@ def _reading(path: Path) -> Iterator[None]:
 
     try:
         yield
+    except av.error.FileNotFoundError as error:
+        raise type(error)(error.errno or 0, f"no such file: {path.name}") from error
     except av.error.FFmpegError as error:
         message = f"cannot read {path.name}: {error.strerror or error}; is it cut short or damaged?"
         raise type(error)(error.errno or 0, message) from error

@@ -62,7 +62,7 @@ def fit(samples: Samples, target: Samples) -> Samples:
     Bring *samples* to the height and width of *target*, bilinearly and about the centre, and to its batch size.
 
     Raises:
-        ValueError: Channels, frames or ranks differ.
+        RuntimeError: Channels, frames or ranks differ.
     """
     return repeat_to(fit_size(samples, target), len(target))
 
@@ -72,10 +72,10 @@ def fit_size(samples: Samples, target: Samples) -> Samples:
     Do the first half of `fit`: the batch stays as it is.
 
     Raises:
-        ValueError: Channels, frames or ranks differ.
+        RuntimeError: Channels, frames or ranks differ.
     """
     if samples.shape[1:] == target.shape[1:]:
         return samples
     if samples.ndim != target.ndim or samples.ndim < 4 or samples.shape[1:-2] != target.shape[1:-2]:
-        raise ValueError(f"samples1 and samples2 do not fit: {target.shape} and {samples.shape}")
+        raise RuntimeError(f"samples1 and samples2 do not fit: {target.shape} and {samples.shape}")
     return scale(samples, target.shape[-1], target.shape[-2], "bilinear", crop=True)

@@ -12,7 +12,7 @@ from comfypipe.engine.audio.decode import read_audio
 from comfypipe.engine.audio.encode import Codec, write_audio
 from comfypipe.engine.audio.resample import Waveform, resample
 from comfypipe.engine.audio.sound import Audio, sound, unpack
-from comfypipe.engine.loading import file_digest, is_file, resolve_file
+from comfypipe.engine.loading import file_digest, is_file, locate, resolve_file
 from comfypipe.engine.media import metadata_tags
 from comfypipe.engine.registry import (
     Context,
@@ -54,9 +54,9 @@ def load_audio(audio: str, context: Context) -> tuple[Audio]:
 
     Raises:
         ValueError: There is none in it.
-        av.error.FFmpegError: The file cannot be decoded.
+        av.error.FFmpegError: The file is not there, or cannot be decoded.
     """
-    return (read_audio(resolve_file(audio, context.folders)),)
+    return (read_audio(locate(audio, context.folders)),)
 
 
 def _check_file(audio: str, folders: Folders) -> str | None:
@@ -143,12 +143,12 @@ def concatenate(audio1: Any, audio2: Any, direction: str) -> tuple[Audio]:
     Put *audio2* after or before *audio1*; mono becomes stereo, the lower rate becomes the higher.
 
     Raises:
-        ValueError: Batches or channels do not fit.
+        RuntimeError: Batches or channels do not fit.
     """
     first, second, rate_hz = _same_rate(audio1, audio2)
     parts = [np.repeat(each, 2, axis=1) if each.shape[1] == 1 else each for each in (first, second)]
     if parts[0].shape[:2] != parts[1].shape[:2]:
-        raise ValueError(_misfit(first, second))
+        raise RuntimeError(_misfit(first, second))
     return (sound(np.concatenate(parts if direction == "after" else parts[::-1], axis=-1), rate_hz),)
 
 
@@ -165,7 +165,7 @@ def merge(audio1: Any, audio2: Any, merge_method: str) -> tuple[Audio]:
     Lay two sounds over each other: *audio2* is cut or padded to *audio1*; a result beyond full scale is scaled down.
 
     Raises:
-        ValueError: Batches or channels do not fit.
+        RuntimeError: Batches or channels do not fit.
     """
     first, second, rate_hz = _same_rate(audio1, audio2)
     missing = max(0, first.shape[-1] - second.shape[-1])
@@ -173,7 +173,7 @@ def merge(audio1: Any, audio2: Any, merge_method: str) -> tuple[Audio]:
     try:
         mixed = _MERGES[merge_method](first, second)
     except ValueError as error:  # numpy's own words are of shapes, not of sound
-        raise ValueError(_misfit(first, second)) from error
+        raise RuntimeError(_misfit(first, second)) from error
     peak = np.abs(mixed).max(initial=np.float32(0))
     return (sound(mixed / peak if peak > 1 else mixed, rate_hz),)
 

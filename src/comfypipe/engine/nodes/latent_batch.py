@@ -19,7 +19,7 @@ def join(samples1: Latent, samples2: Latent) -> tuple[Latent]:
     Put *samples2* behind *samples1*, scaled to the same size.
 
     Raises:
-        ValueError: Channels, frames or ranks differ.
+        RuntimeError: Channels, frames or ranks differ.
     """
     first, second = samples_of(samples1, "samples1"), samples_of(samples2, "samples2")
     indices = _indices(samples1) + _indices(samples2)

@@ -61,7 +61,7 @@ def blend(samples1: Latent, samples2: Latent, blend_factor: float) -> tuple[Late
     Mix two latents; *blend_factor* is the weight of *samples1*.
 
     Raises:
-        ValueError: Batches or channels do not fit.
+        RuntimeError: Batches or channels do not fit.
     """
     first, second = samples_of(samples1, "samples1", (4,)), samples_of(samples2, "samples2", (4,))
     if first.shape != second.shape:
@@ -69,7 +69,7 @@ def blend(samples1: Latent, samples2: Latent, blend_factor: float) -> tuple[Late
     try:
         mixed = first * np.float32(blend_factor) + second * np.float32(1 - blend_factor)
     except ValueError as error:  # numpy's own words do not name the inputs
-        raise ValueError(f"samples1 and samples2 do not fit: {first.shape} and {second.shape}") from error
+        raise RuntimeError(f"samples1 and samples2 do not fit: {first.shape} and {second.shape}") from error
     return ({**samples1, "samples": mixed},)
 
 
@@ -78,7 +78,7 @@ def composite(samples_to: Latent, samples_from: Latent, x: int, y: int, feather:
     Paste a latent into another at a place in pixels, with edges that fade in over *feather* pixels.
 
     Raises:
-        ValueError: The place lies outside; batches or channels do not fit.
+        RuntimeError: The place lies outside; batches or channels do not fit.
     """
     target = samples_of(samples_to, "samples_to", (4,)).copy()
     source = samples_of(samples_from, "samples_from", (4,))
@@ -86,7 +86,7 @@ def composite(samples_to: Latent, samples_from: Latent, x: int, y: int, feather:
     window = target[:, :, top : top + source.shape[2], left : left + source.shape[3]]
     visible = source[:, :, : window.shape[2], : window.shape[3]]
     if not window.size or visible.shape[1] not in (1, window.shape[1]) or len(visible) not in (1, len(window)):
-        raise ValueError(f"samples_from {source.shape} does not fit into samples_to {target.shape} at {left}, {top}")
+        raise RuntimeError(f"samples_from {source.shape} does not fit into samples_to {target.shape} at {left}, {top}")
     weight = _feathered(source.shape[2:], target.shape[2:], (top, left), feather // _CELL)
     weight = weight[: window.shape[2], : window.shape[3]]
     window[...] = visible * weight + window * (np.float32(1) - weight) if feather >= _CELL else visible
@@ -97,16 +97,22 @@ def _feathered(
     size: tuple[int, ...], target: tuple[int, ...], place: tuple[int, int], feather: int
 ) -> NDArray[np.float32]:
     """Return weights that rise from the edges inwards, but for edges that lie at the border of the target."""
-    lines = []
-    for length, limit, start in zip(size, target, place, strict=True):
-        line = np.ones(min(length, limit - start), np.float32)
-        ramp = ((1.0 / max(feather, 1)) * np.arange(1, feather + 1)).astype(np.float32)[: len(line)]
-        if start:
-            line[: len(ramp)] *= ramp
-        if start + length < limit:
-            line[len(line) - len(ramp) :] *= ramp[::-1]
-        lines.append(line)
-    return lines[0][:, None] * lines[1]
+    rows, columns = (
+        _feathered_line(min(length, limit - start), feather, before=start > 0, after=start + length < limit)
+        for length, limit, start in zip(size, target, place, strict=True)
+    )
+    return rows[:, None] * columns
+
+
+def _feathered_line(size: int, feather: int, *, before: bool, after: bool) -> NDArray[np.float32]:
+    line = np.ones(size, np.float32)
+    for step in range(feather):
+        share = np.float32((1.0 / feather) * (step + 1))
+        if before:
+            line[step : step + 1] *= share
+        if after:  # steps beyond the first cell come round from the end, as slices do and ComfyUI's result shows
+            line[size - 1 - step : size - step] *= share
+    return line
 
 
 def composite_masked(

@@ -86,17 +86,16 @@ def concatenate(samples1: Latent, samples2: Latent, dim: str) -> tuple[Latent]:
     Put *samples2* beside (x), below (y) or after (t) *samples1*; before it with a minus.
 
     Raises:
-        ValueError: *dim* is no direction; the other sides differ.
+        ValueError: *dim* is no direction.
+        RuntimeError: The other sides differ.
     """
     axis = _axis(dim.removeprefix("-"), dim)
-    first, second = (
-        _deep(samples_of(each, name), name, dim) for each, name in ((samples1, "samples1"), (samples2, "samples2"))
-    )
+    first, second = samples_of(samples1, "samples1"), samples_of(samples2, "samples2")
     parts = [first, repeat_to(second, len(first))]
     try:
         joined = np.concatenate(parts[::-1] if dim.startswith("-") else parts, axis)
-    except ValueError as error:
-        raise ValueError(f"samples1 and samples2 do not fit along {dim}: {first.shape} and {second.shape}") from error
+    except ValueError as error:  # numpy's own words do not name the inputs
+        raise RuntimeError(f"samples1 and samples2 do not fit along {dim}: {first.shape} and {second.shape}") from error
     return ({**samples1, "samples": joined},)
 
 
@@ -108,7 +107,7 @@ def cut(samples: Latent, dim: str, index: int, amount: int) -> tuple[Latent]:
         ValueError: *dim* is no direction.
     """
     axis = _axis(dim, dim)
-    given = _deep(samples_of(samples, "samples"), "samples", dim)
+    given = samples_of(samples, "samples")
     size = given.shape[axis]
     start = min(index, size - 1) if index >= 0 else max(index, -size) + size
     places = np.arange(start, min(start + amount, size))
@@ -116,15 +115,10 @@ def cut(samples: Latent, dim: str, index: int, amount: int) -> tuple[Latent]:
 
 
 def _axis(name: str, dim: str) -> int:
+    # Of an image, which has no frames, t is the axis of channels: so it is in ComfyUI.
     if name not in _AXES:
         raise ValueError(f"dim: {dim!r}, expected x, y or t")
     return _AXES[name]
-
-
-def _deep(samples: Samples, name: str, dim: str) -> Samples:
-    if dim.endswith("t") and samples.ndim < 5:
-        raise ValueError(f"{name}: {samples.shape} has no frames to go along by dim {dim!r}")
-    return samples
 
 
 def trim_video(samples: Latent, trim_amount: int) -> tuple[Latent]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.audio.sound import Audio, unpack
-from comfypipe.engine.loading import file_digest, is_file, resolve_file
+from comfypipe.engine.loading import file_digest, is_file, locate, resolve_file
 from comfypipe.engine.media import metadata_tags
 from comfypipe.engine.pixels.values import Floats, to_bytes
 from comfypipe.engine.registry import (
@@ -97,7 +97,7 @@ def _shown(location: SaveLocation, name: str) -> Result:
 
 def load_video(file: str, context: Context) -> tuple[Video]:
     """Load a video file; it is decoded when a node needs its frames."""
-    return (FileVideo(resolve_file(file, context.folders)),)
+    return (FileVideo(locate(file, context.folders)),)
 
 
 def _check_file(file: str, folders: Folders) -> str | None:

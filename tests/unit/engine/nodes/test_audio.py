@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def test_merge_of_nothing() -> None:
 def test_sounds_that_do_not_fit(class_type: str) -> None:
     """Numbers of channels that cannot be brought together are named."""
     how = {"AudioConcat": {"direction": "after"}, "AudioMerge": {"merge_method": "add"}}[class_type]
-    with pytest.raises(ValueError, match=r"audio1 and audio2 do not fit: .* is \(1, 2\) and \(1, 3\)"):
+    with pytest.raises(RuntimeError, match=r"audio1 and audio2 do not fit: .* is \(1, 2\) and \(1, 3\)"):
         run(class_type, audio1=tone([1], [2]), audio2=tone([1], [2], [3]), **how)
 
 
@@ -193,8 +194,6 @@ def test_other_formats(suffix: str, class_type: str, inputs: dict[str, Any], con
 
 def test_prompt_is_embedded(context: Context) -> None:
     """A saved file carries the prompt and the workflow that it came from."""
-    import av
-
     REGISTRY["SaveAudio"].function(audio=tone([0.0] * 99, rate_hz=8000), filename_prefix="a", context=context)
     with av.open(context.folders.output / "a_00001_.flac") as container:
         tags = dict(container.metadata)
@@ -216,6 +215,13 @@ def test_missing_file_fails_validation(context: Context) -> None:
     assert "Invalid audio file: nope.wav" == check(audio="nope.wav", folders=context.folders)
     (context.folders.input / "a.wav").touch()
     assert check(audio="a.wav", folders=context.folders) is None
+
+
+@pytest.mark.parametrize("class_type", ["LoadAudio", "RecordAudio"])
+def test_file_that_went_away(class_type: str, context: Context) -> None:
+    """A file that is gone when its node runs is FFmpeg's own class of error, as in ComfyUI."""
+    with pytest.raises(av.error.FileNotFoundError, match=r"no such file: gone\.wav"):
+        run(class_type, audio="gone.wav", context=context)
 
 
 def test_fingerprint_follows_the_bytes(context: Context) -> None:
