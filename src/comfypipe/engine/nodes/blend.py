@@ -15,6 +15,9 @@ def blend_images(image1: Floats, image2: Floats, blend_factor: float, blend_mode
         RuntimeError: *image1* has more channels, or neither batch is one image long and they differ.
         ValueError: There is no such mode.
     """
+    if image1.shape[3] > image2.shape[3]:
+        # ComfyUI gives the first image one channel more, opaque, and fails on that.
+        check_broadcast((*image1.shape[:3], image1.shape[3] + 1), image2.shape)
     image2 = image2[..., : image1.shape[3]]
     if image1.shape != image2.shape:
         image2 = resize_cropped(image2, image1.shape[2], image1.shape[1], "bicubic")

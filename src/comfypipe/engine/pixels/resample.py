@@ -198,7 +198,9 @@ def _used_rows(taps: Taps, band: slice) -> tuple[Indices, Taps]:
 
 def _sum_columns(image: Floats, rows: Indices, across: Taps, precision: DTypeLike) -> Lines:
     # Turned by a quarter, a sample's neighbours are whole rows: picking one copies a contiguous run.
-    turned = image[rows].reshape(len(rows), -1).T.astype(precision, order="C")
+    adjacent = rows[-1] - rows[0] + 1 == len(rows)
+    used = image[rows[0] : rows[-1] + 1] if adjacent else image[rows]
+    turned = used.reshape(len(rows), -1).T.astype(precision, order="C")
     summed = np.empty((len(across.indices[0]), len(rows)), np.float32)
     weighted_rows(turned, across, summed)
     return summed.T.astype(precision, order="C")
@@ -224,8 +226,9 @@ def weighted_rows(lines: Lines, taps: Taps, target: Floats) -> None:
             lines.take(taps.indices[tap][block], axis=0, out=product, mode="clip")
             np.multiply(product, taps.weights[tap][block, None].astype(lines.dtype), out=product)
             if number:
-                np.add(product, part, out=product)
-            np.copyto(part, product, casting="same_kind")
+                np.add(product, part, out=part, casting="same_kind")
+            else:
+                np.copyto(part, product, casting="same_kind")
 
 
 def area(images: Floats, width: int, height: int) -> Floats:

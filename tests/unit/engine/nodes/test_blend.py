@@ -24,7 +24,7 @@ def test_the_second_image_is_fitted_to_the_first() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
-        (noise(4, 4, 4), noise(4, 4, 3), r"tensor a \(4\) .* tensor b \(3\) at non-singleton dimension 3"),
+        (noise(4, 4, 4), noise(4, 4, 3), r"tensor a \(5\) .* tensor b \(3\) at non-singleton dimension 3"),
         (noise(4, 4, 3, 2), noise(4, 4, 3, 3), r"tensor a \(2\) .* tensor b \(3\) at non-singleton dimension 0"),
     ],
 )
