@@ -176,7 +176,8 @@ def write_webm(
     if codec not in WEBM_ENCODERS:
         raise ValueError(f"codec: {codec!r}, expected one of {', '.join(WEBM_ENCODERS)}")
     encoder, pixel_format = WEBM_ENCODERS[codec]
-    os.environ.setdefault("SVT_LOG", "1")  # else the AV1 encoder writes its settings to the terminal
+    if codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # else the encoder writes its settings to the terminal
     count = 0
     with av.open(path, mode="w", format="webm", options={"fflags": "+bitexact"}) as container:
         container.metadata.update(metadata)

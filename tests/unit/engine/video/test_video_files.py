@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def test_codec_and_tags(tmp_path: Path) -> None:
 
 ENCODE = """
 import sys
+import tracemalloc
 from tests.unit.engine.video.test_video_files import *
 save(made(pictures(20, 96, 64), audio=tone(1.5)), Path(sys.argv[1]), prompt="{}")
 """
@@ -151,6 +153,19 @@ def test_another_format_is_compressed_anew(tmp_path: Path) -> None:
     )
     assert [1, 2, 3, 4, 5] == [done for done, _ in seen]
     assert (5, 48, 64, 3) == FileVideo(tmp_path / "b.mp4").components().images.shape
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    """Compressing a file anew holds a few frames at a time, however many there are."""
+    frame = np.zeros((96, 128, 3), np.uint8)
+    peaks = []
+    for count in (20, 200):
+        write_webm(tmp_path / "a.webm", (frame for _ in range(count)), (128, 96), Fraction(24), "vp9", 60, {})
+        tracemalloc.start()
+        save(FileVideo(tmp_path / "a.webm"), tmp_path / "b.mp4", "mp4", "h264")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 4 * frame.nbytes
 
 
 @pytest.mark.parametrize(("width", "height"), [(63, 48), (64, 47)])
