@@ -1,6 +1,5 @@
 """Every example in the README and in docs/ is run."""
 
-import ast
 import os
 import re
 import shutil
@@ -53,10 +52,15 @@ def test_a_pages_examples_run_in_order(page: Path, root: Path, tmp_path: Path) -
             shutil.copytree(root / name, tmp_path / name)
         elif (root / name).is_file():
             shutil.copy(root / name, tmp_path / name)
+    told = ""  # a page's Python goes on where its last block ended
     for each in examples(page):
-        if each.mark != "make":
-            done = run(each, tmp_path)
-            assert 0 == done.returncode, f"{page.name}:{each.line}\n{each.code}\n{done.stdout}\n{done.stderr}"
+        if each.mark == "make":
+            continue
+        code = each.code
+        if each.language == "python":
+            code = told = f"{told}\n{code}"
+        done = run(each.language, code, tmp_path)
+        assert 0 == done.returncode, f"{page.name}:{each.line}\n{each.code}\n{done.stdout}\n{done.stderr}"
 
 
 def test_make_examples_name_targets_that_exist(root: Path) -> None:
@@ -74,11 +78,11 @@ def test_make_examples_name_targets_that_exist(root: Path) -> None:
     assert set() == used - targets
 
 
-def run(example: Example, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run one block in *folder*, with the command line of this environment first on the path."""
+def run(language: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run *code* in *folder*, with the command line of this environment first on the path."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    if example.language == "sh":
-        command = ["bash", "-euo", "pipefail", "-c", example.code]
+    if language == "sh":
+        command = ["bash", "-euo", "pipefail", "-c", code]
     else:
         program = (
             "import ast, asyncio, inspect, sys\n"
@@ -86,8 +90,7 @@ def run(example: Example, folder: Path) -> subprocess.CompletedProcess[str]:
             "result = eval(code, {'__name__': '__main__'})\n"
             "asyncio.run(result) if inspect.iscoroutine(result) else None\n"
         )
-        ast.parse(program)
-        command = [sys.executable, "-c", program, example.code]
+        command = [sys.executable, "-c", program, code]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150, check=False
     )
