@@ -24,9 +24,9 @@ from comfypipe.engine.registry import (
 )
 from comfypipe.engine.saving import SaveLocation, save_location, written
 from comfypipe.engine.video.components import ComponentsVideo
-from comfypipe.engine.video.encode import WEBM_ENCODERS, write_webm
 from comfypipe.engine.video.file import FileVideo
 from comfypipe.engine.video.value import Components, Video
+from comfypipe.engine.video.webm import ENCODERS, write_webm
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
 """Files that LoadVideo offers."""
@@ -195,7 +195,7 @@ NODES: tuple[NodeClass, ...] = (
         {
             "images": required("IMAGE"),
             "filename_prefix": required("STRING", default="ComfyUI", multiline=False),
-            "codec": combo(*WEBM_ENCODERS),
+            "codec": combo(*ENCODERS),
             "fps": number(24.0, 0.01, 1000.0, step=0.01),
             "crf": number(32.0, 0, 63.0, step=1),
         },

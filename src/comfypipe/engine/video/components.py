@@ -6,7 +6,7 @@ from pathlib import Path
 
 from comfypipe.engine.audio.sound import unpack
 from comfypipe.engine.pixels.values import to_bytes
-from comfypipe.engine.video.encode import mp4_writer
+from comfypipe.engine.video.mp4 import mp4_writer
 from comfypipe.engine.video.value import Components, OnFrame
 
 

@@ -14,7 +14,7 @@ from comfypipe.engine.audio.decode import join, to_float
 from comfypipe.engine.audio.sound import sound
 from comfypipe.engine.media import decoded, opened
 from comfypipe.engine.pixels.values import Bytes, Floats, from_bytes
-from comfypipe.engine.video.encode import mp4_writer
+from comfypipe.engine.video.mp4 import mp4_writer
 from comfypipe.engine.video.remux import remux
 from comfypipe.engine.video.value import Components, OnFrame
 

@@ -59,3 +59,16 @@ class Video(Protocol):
             ValueError: It cannot be written as H.264: no frames, no frame rate.
             av.error.FFmpegError: Odd width or height (``ExternalError``), an unreadable source.
         """
+
+
+def rounded(rate: Fraction) -> Fraction:
+    """
+    Return a frame rate to a thousandth, as it is written into files.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    result = Fraction(round(rate * 1000), 1000)
+    if result <= 0:
+        raise ValueError(f"fps: {float(rate):g} frames a second, expected at least 0.001")
+    return result

@@ -14,9 +14,9 @@ import pytest
 from comfypipe.engine.audio.sound import sound
 from comfypipe.engine.pixels.values import Bytes, Floats
 from comfypipe.engine.video.components import ComponentsVideo
-from comfypipe.engine.video.encode import write_webm
 from comfypipe.engine.video.file import FileVideo
 from comfypipe.engine.video.value import Components, Video
+from comfypipe.engine.video.webm import write_webm
 
 
 def pictures(count: int = 6, width: int = 64, height: int = 48) -> Floats:

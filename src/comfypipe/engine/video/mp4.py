@@ -1,20 +1,20 @@
-"""Write videos a frame at a time: H.264 and AAC in MP4, VP9 or AV1 in WebM."""
+"""Write MP4 files a frame at a time: H.264 and AAC."""
 
 import errno
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comfypipe.engine.audio.encode import audio_frames
 from comfypipe.engine.pixels.values import Bytes
+from comfypipe.engine.video.value import rounded
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -111,7 +111,7 @@ def mp4_writer(
     """
     import av
 
-    rate = _rounded(rate)
+    rate = rounded(rate)
     _check(size, rate_hz)
     with av.open(path, mode="w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
         container.metadata.update(metadata)
@@ -126,13 +126,6 @@ def mp4_writer(
         writer.finish()
 
 
-def _rounded(rate: Fraction) -> Fraction:
-    rounded = Fraction(round(rate * 1000), 1000)
-    if rounded <= 0:
-        raise ValueError(f"fps: {float(rate):g} frames a second, expected at least 0.001")
-    return rounded
-
-
 def _check(size: tuple[int, int], rate_hz: int | None) -> None:
     from av import error
 
@@ -143,51 +136,3 @@ def _check(size: tuple[int, int], rate_hz: int | None) -> None:
     if rate_hz is not None and rate_hz not in AAC_RATES_HZ:
         listed = ", ".join(map(str, AAC_RATES_HZ))
         raise error.ArgumentError(errno.EINVAL, f"audio: {rate_hz} Hz is not a rate that AAC has ({listed})")
-
-
-WEBM_ENCODERS = {"vp9": ("libvpx-vp9", "yuv420p"), "av1": ("libsvtav1", "yuv420p10le")}
-
-
-def write_webm(
-    path: Path,
-    frames: Iterable[Bytes],
-    size: tuple[int, int],
-    rate: Fraction,
-    codec: str,
-    crf: float,
-    metadata: Mapping[str, str],
-) -> None:
-    """
-    Write a WebM file without sound; the same frames always give the same bytes.
-
-    Args:
-        frames: Each (height, width, 3).
-        size: Their width and height in pixels.
-        rate: Frames a second; kept to a thousandth.
-        codec: ``vp9`` or ``av1``.
-        crf: Constant rate factor, 0 (best) to 63.
-        metadata: Tags of the file.
-
-    Raises:
-        ValueError: Another codec; no frames; the frame rate is not one.
-    """
-    import av
-
-    if codec not in WEBM_ENCODERS:
-        raise ValueError(f"codec: {codec!r}, expected one of {', '.join(WEBM_ENCODERS)}")
-    encoder, pixel_format = WEBM_ENCODERS[codec]
-    if codec == "av1":
-        os.environ.setdefault("SVT_LOG", "1")  # else the encoder writes its settings to the terminal
-    count = 0
-    with av.open(path, mode="w", format="webm", options={"fflags": "+bitexact"}) as container:
-        container.metadata.update(metadata)
-        stream = cast("VideoStream", container.add_stream(encoder, rate=_rounded(rate)))
-        stream.width, stream.height = size
-        stream.pix_fmt = pixel_format
-        stream.bit_rate = 0
-        stream.options.update({"crf": str(crf)} | ({"preset": "6"} if codec == "av1" else {}))
-        for count, pixels in enumerate(frames, 1):  # noqa: B007  counted for the check below
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        if not count:
-            raise ValueError("images: there is no frame to write")
-        container.mux(stream.encode(None))
