@@ -25,7 +25,7 @@ def json_schema() -> JSONObject:
 
 def _open_to_editors(schema: Any) -> Any:
     """Leave out ``discriminator``: it is OpenAPI's, and strict readers of JSON Schema refuse it."""
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_open_to_editors(each) for each in schema]
     if not isinstance(schema, dict):
         return schema

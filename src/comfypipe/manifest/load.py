@@ -20,7 +20,7 @@ from comfypipe.manifest.document import (
 from comfypipe.manifest.places import Places
 from comfypipe.manifest.reader import read_struct
 from comfypipe.manifest.rules import Rules
-from comfypipe.manifest.schema import PipelineSpec, WorkflowSpec
+from comfypipe.manifest.schema import NAME_PATTERN, PipelineSpec, WorkflowSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def parse_manifest(text: str, path: Path, shown: str) -> Manifest:
     if not isinstance(spec, WorkflowSpec | PipelineSpec):
         raise ManifestInvalid(reader.diagnostics)
     name = spec.name or default_name(path)
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         hint = "set name in the manifest, or call the file otherwise"
         wrong.append(Diagnostic("bad-name", f'the file\'s name "{name}" cannot be a name', Source(shown), hint))
     manifest = Manifest(name, path, shown, msgspec.structs.replace(spec, name=name), root)
@@ -118,7 +118,6 @@ def default_name(path: Path) -> str:
     return path.name.split(".", 1)[0]
 
 
-_NAME = r"[A-Za-z][A-Za-z0-9_\-]{0,63}"
 _KINDS: dict[str, type[WorkflowSpec | PipelineSpec]] = {"Workflow": WorkflowSpec, "Pipeline": PipelineSpec}
 
 

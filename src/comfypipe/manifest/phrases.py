@@ -55,7 +55,7 @@ def trap(expected: list[Any], node: YamlNode) -> str | None:
     kinds = tuple(type(each) for each in expected)
     if isinstance(node, Sequence):
         is_mapping = types.StructType in kinds or types.DictType in kinds
-        return "write NAME: VALUE lines, without dashes" if is_mapping else None
+        return "write KEY: VALUE, without dashes" if is_mapping else None
     if not isinstance(node, Scalar):
         return None
     value = node.value()

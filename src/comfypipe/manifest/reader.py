@@ -12,7 +12,7 @@ from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.manifest.document import Mapping, Odd, Scalar, Sequence, YamlNode
 from comfypipe.manifest.phrases import describe_node, known_keys, trap, type_name
 from comfypipe.manifest.places import Path, dotted
-from comfypipe.manifest.schema import ManifestSpec
+from comfypipe.manifest.schema import PATTERN_RULES, ManifestSpec
 
 INVALID: Any = object()
 """Stands for a value that was refused; its diagnostics have been noted."""
@@ -36,7 +36,7 @@ class Reader:
 
     def read(self, expected: Any, node: YamlNode, path: Path = ()) -> Any:
         """Return *node* as a value of the `msgspec.inspect` type *expected*, or `INVALID`."""
-        expected, described = _unwrap(expected)
+        expected, _ = _unwrap(expected)
         if isinstance(node, Scalar) and isinstance(odd := node.value(), Odd):
             return self.note("wrong-type", f"{dotted(path)}: {odd.problem}", node, odd.hint)
         if not isinstance(node, Scalar) and node.tag is not None:
@@ -44,7 +44,7 @@ class Reader:
         value = self._fit(expected, node, path)
         if value is INVALID:
             return value
-        return self._limits(expected, value, node, path, described)
+        return self._limits(expected, value, node, path)
 
     def note(self, code: str, message: str, node: YamlNode, hint: str | None = None) -> Any:
         """Note an error at *node*; returns `INVALID`."""
@@ -92,7 +92,7 @@ class Reader:
                 values[key.text] = self.read(fields[key.text].type, value, (*path, key.text))
         for name, field in fields.items():
             if field.required and name not in values:
-                values[name] = self.note("missing-key", f"{dotted(path)} lacks {name}", node, known_keys(expected))
+                values[name] = self.note("missing-key", f"{dotted(path)} lacks {name}", node, _what_to_write(field))
         return self._build(expected, values, path, required)
 
     def _build(self, expected: types.StructType, values: dict[str, Any], path: Path, required: bool) -> Any:
@@ -133,8 +133,8 @@ class Reader:
     def _dict(self, expected: types.DictType, node: Mapping, path: Path) -> Any:
         result = {}
         for key, value in self._entries(node, path):
-            kind, described = _unwrap(expected.key_type)
-            name = self._limits(kind, key.text, key, (*path, key.text), described)
+            kind, _ = _unwrap(expected.key_type)
+            name = self._limits(kind, key.text, key, (*path, key.text))
             held = self.read(expected.value_type, value, (*path, key.text))
             if name is INVALID or held is INVALID:
                 self.dropped.add((*path, key.text))
@@ -154,15 +154,15 @@ class Reader:
         return INVALID if any(value is INVALID for value in held.values()) else held
 
     def _union(self, expected: types.UnionType, node: YamlNode, path: Path) -> Any:
-        members = [_unwrap(each) for each in expected.types]
-        structs = [each for each, _ in members if isinstance(each, types.StructType) and each.tag_field]
+        members = [_unwrap(each)[0] for each in expected.types]
+        structs = [each for each in members if isinstance(each, types.StructType) and each.tag_field]
         if structs:
             return self._tagged(structs, node, path)
-        for member, described in members:
+        for member in members:
             if _takes(member, node):
                 value = self._fit(member, node, path)
-                return value if value is INVALID else self._limits(member, value, node, path, described)
-        return self._wrong_type([each for each, _ in members], node, path)
+                return value if value is INVALID else self._limits(member, value, node, path)
+        return self._wrong_type(members, node, path)
 
     def _tagged(self, members: list[types.StructType], node: YamlNode, path: Path) -> Any:
         field = str(members[0].tag_field)
@@ -190,14 +190,17 @@ class Reader:
         hint = did_you_mean(node.text, names) or f"it takes {', '.join(names)}"
         return self.note("bad-value", f'{dotted(path)} does not take "{node.text}"', node, hint)
 
-    def _limits(self, expected: Any, value: Any, node: YamlNode, path: Path, described: str | None) -> Any:
+    def _limits(self, expected: Any, value: Any, node: YamlNode, path: Path) -> Any:
         """Check what the type says beyond its kind: patterns of names, ranges, lengths."""
         if isinstance(expected, types.StrType):
             if expected.pattern and not re.search(expected.pattern, value):
-                return self.note("bad-name", f'{dotted(path)}: "{value}" cannot be a name', node, described)
+                return self.note(
+                    "bad-name", f'{dotted(path)}: "{value}" cannot be a name', node, PATTERN_RULES[expected.pattern]
+                )
             if expected.min_length and len(value) < expected.min_length:
                 return self.note("bad-value", f"{dotted(path)} is empty", node)
-        if isinstance(expected, types.VarTupleType) and len(value) < (expected.min_length or 0):
+        written = len(node.items) if isinstance(node, Sequence) else 0  # refused items are told by themselves
+        if isinstance(expected, types.VarTupleType) and written < (expected.min_length or 0):
             return self.note("bad-value", f"{dotted(path)} is empty", node, "it takes at least one")
         if isinstance(expected, types.IntType | types.FloatType) and (limit := _outside(expected, value)):
             return self.note("bad-value", f"{dotted(path)} takes {limit}, not {value}", node)
@@ -225,6 +228,13 @@ def _unwrap(expected: Any) -> tuple[Any, str | None]:
         described = (expected.extra_json_schema or {}).get("description", described)
         expected = expected.type
     return expected, described
+
+
+def _what_to_write(field: types.Field) -> str | None:
+    expected, described = _unwrap(field.type)
+    if isinstance(expected, types.LiteralType):
+        return f"write {field.encode_name}: {expected.values[0]}"
+    return described
 
 
 def _is_null(node: YamlNode) -> bool:

@@ -9,19 +9,17 @@ API_VERSION: Literal["comfypipe/v1"] = "comfypipe/v1"
 MEDIA_TYPES = ("image", "mask", "video", "audio", "file")
 """Types, of inputs and of outputs, whose value is a file."""
 
-Name: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z][A-Za-z0-9_\-]{0,63}$",
-        description="Letters, digits, _ and -, beginning with a letter; at most 64.",
-    ),
-]
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_\-]{0,63}$"
+IDENTIFIER_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+PATTERN_RULES: Mapping[str, str] = {
+    NAME_PATTERN: "letters, digits, _ and -, beginning with a letter; at most 64",
+    IDENTIFIER_PATTERN: "letters, digits and _, beginning with a letter; at most 64",
+}
+"""By pattern, what it asks for, in words."""
+
+Name: TypeAlias = Annotated[str, Meta(pattern=NAME_PATTERN, description=PATTERN_RULES[NAME_PATTERN])]
 Identifier: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$",
-        description="Letters, digits and _, beginning with a letter; at most 64, and no reserved word.",
-    ),
+    str, Meta(pattern=IDENTIFIER_PATTERN, description=PATTERN_RULES[IDENTIFIER_PATTERN] + ", and no reserved word")
 ]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
@@ -228,7 +226,7 @@ Tags: TypeAlias = Annotated[tuple[str, ...], Meta(description="Words to find it 
 
 class _Manifest(Spec, frozen=True, kw_only=True, tag_field="kind", rename={"api_version": "apiVersion"}):
     api_version: Literal["comfypipe/v1"]
-    name: Name = ""
+    name: Annotated[Name, Meta(description="The name that commands use; without it, the file's.")] = ""
     description: Annotated[str, Meta(description="What it makes, in a line.")] = ""
     inputs: Inputs = {}
     presets: Presets = {}
@@ -264,7 +262,7 @@ class WorkflowSpec(_Manifest, frozen=True, kw_only=True, tag="Workflow"):
 class StepSpec(Spec, frozen=True, kw_only=True):
     """One step of a pipeline: a workflow, and what goes into it."""
 
-    id: Identifier
+    id: Annotated[Identifier, Meta(description="What others read it by: steps.ID.outputs.NAME.")]
     workflow: Annotated[str, Meta(description="Name of the workflow that it runs.")]
     inputs: Annotated[
         dict[str, Any],
