@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from comfypipe.engine.schedule import Schedule
 from comfypipe.prompt.graph import Link, Node, PromptGraph
@@ -96,3 +98,30 @@ def test_nodes_that_wait_for_each_other_are_an_error() -> None:
     made = schedule(graph(a="b", b="a", d="a"), "d")
     with pytest.raises(ValueError, match="Dependency cycle detected"):
         drained(made)
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 15), max_size=4), min_size=1, max_size=16), st.sets(st.integers(0, 15)), st.data()
+)
+def test_any_graph_runs_every_needed_node_once_and_in_order(
+    reads: list[set[int]], done: set[int], data: st.DataObject
+) -> None:
+    """Whatever the graph: ancestors of the outputs, each once, each after what it reads; nothing below what is done."""
+    nodes = {
+        str(index): Node(str(index), "C", {f"in{parent}": Link(str(parent), 0) for parent in parents if parent < index})
+        for index, parents in enumerate(reads)
+    }
+    parsed = PromptGraph(nodes)
+    wanted = data.draw(st.sets(st.sampled_from(sorted(nodes)), min_size=1))
+    finished = {str(each) for each in done}
+    made = Schedule(parsed, done=finished.__contains__, is_output=wanted.__contains__, is_lazy=lambda *_: False)
+    made.want(sorted(wanted))
+    order: list[str] = []
+    while (node_id := made.next()) is not None:
+        parents = {link.node_id for _, link in nodes[node_id].links()}
+        assert node_id in finished or parents <= finished | set(order)
+        order.append(node_id)
+        made.complete(node_id)
+    assert len(order) == len(set(order))
+    open_nodes = PromptGraph({key: Node(key, "C", {}) if key in finished else node for key, node in nodes.items()})
+    assert open_nodes.ancestors(wanted) - (finished - wanted) == set(order)
