@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,25 +43,21 @@ class Ledger:
 
     async def add_run(self, run: RunRecord) -> None:
         """Store a new run."""
-        await self._worker.write(lambda connection: connection.execute(sa.insert(runs), columns(run)))
+        await self._worker.write(lambda connection: connection.execute(_INSERT_RUN, columns(run)))
 
     async def adopt_run(self, run_id: str, *, owner: str, by: str, plan_digest: str) -> bool:
         """Make *by* the owner of a run that *owner* left unfinished; False when another process was faster."""
-        statement = (
-            sa.update(runs)
-            .where(runs.c.id == run_id, runs.c.owner == owner, runs.c.status == "running")
-            .values(owner=by, plan_digest=plan_digest)
-        )
-        return await self._worker.write(lambda connection: connection.execute(statement).rowcount == 1)
+        left = {"id": run_id, "owner": owner, "status": "running"}
+        taken = {"owner": by, "plan_digest": plan_digest}
+        return await self._worker.write(lambda connection: _update(connection, runs, left, taken) == 1)
 
     async def end_run(self, run: RunRecord) -> None:
         """Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is."""
 
         def write(connection: sa.Connection) -> None:
-            open_run = sa.update(runs).where(runs.c.id == run.id, runs.c.status == "running")
-            connection.execute(open_run.values(**columns(run)))
-            open_jobs = sa.update(jobs).where(jobs.c.run_id == run.id, jobs.c.status == "running")
-            connection.execute(open_jobs.values(status="cancelled", ended_ms=run.ended_ms))
+            _update(connection, runs, {"id": run.id, "status": "running"}, columns(run))
+            ended = {"status": "cancelled", "ended_ms": run.ended_ms}
+            _update(connection, jobs, {"run_id": run.id, "status": "running"}, ended)
 
         await self._worker.write(write)
 
@@ -127,15 +124,11 @@ class Ledger:
             simulated: Whether simulated ones will do.
             origin: Look only at the runs of one chain.
         """
-        query = sa.select(jobs).where(jobs.c.digest == digest, jobs.c.status == "completed")
-        if not simulated:
-            query = query.where(jobs.c.simulated == sa.false())
-        if origin is not None:
-            query = query.join(runs, runs.c.id == jobs.c.run_id).where(runs.c.origin == origin)
-        query = query.order_by(jobs.c.simulated, jobs.c.created_ms.desc()).limit(3)
+        query = _stored_jobs(simulated, origin is not None)
+        values = {"digest": digest} if origin is None else {"digest": digest, "origin": origin}
 
         def read(connection: sa.Connection) -> tuple[tuple[JobRecord, tuple[OutputRecord, ...]], ...]:
-            found = [JobRecord(**row) for row in connection.execute(query).mappings()]
+            found = [JobRecord(**row) for row in connection.execute(query, values).mappings()]
             return tuple((job, _outputs_of(connection, job.id)) for job in found)
 
         return await self._worker.read(read)
@@ -151,9 +144,9 @@ class Ledger:
 
     async def end_job(self, job_id: str, status: str, *, ended_ms: int, error: JSONObject | None = None) -> None:
         """Store that a job ended without outputs."""
-        statement = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.status == "running")
         end = {"status": status, "ended_ms": ended_ms, "error": error}
-        await self._worker.write(lambda connection: connection.execute(statement.values(**end)))
+        open_job = {"id": job_id, "status": "running"}
+        await self._worker.write(lambda connection: _update(connection, jobs, open_job, end))
 
     async def complete_job(
         self,
@@ -169,9 +162,8 @@ class Ledger:
 
         def write(connection: sa.Connection) -> None:
             done = {"status": "completed", "ended_ms": ended_ms, "error": None}
-            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**done, simulated=simulated))
-            attempt = sa.update(attempts).where(attempts.c.prompt_id == prompt_id)
-            connection.execute(attempt.values(**done, execution_s=execution_s))
+            _update(connection, jobs, {"id": job_id}, done | {"simulated": simulated})
+            _update(connection, attempts, {"prompt_id": prompt_id}, done | {"execution_s": execution_s})
             _add_outputs(connection, job_id, given)
 
         await self._worker.write(write)
@@ -183,21 +175,21 @@ class Ledger:
 
         def write(connection: sa.Connection) -> None:
             _put_job(connection, job)
-            connection.execute(sa.insert(attempts), columns(attempt))
+            connection.execute(_INSERT_ATTEMPT, columns(attempt))
 
         await self._worker.write(write)
 
     async def update_attempt(self, prompt_id: str, **changes: Any) -> None:
         """Store what became of an attempt."""
-        statement = sa.update(attempts).where(attempts.c.prompt_id == prompt_id).values(**changes)
-        await self._worker.write(lambda connection: connection.execute(statement))
+        made = {"prompt_id": prompt_id}
+        await self._worker.write(lambda connection: _update(connection, attempts, made, changes))
 
     async def move_attempt(self, prompt_id: str, job: JobRecord) -> None:
         """Make an attempt of an earlier run one at *job*, which goes on with it."""
 
         def write(connection: sa.Connection) -> None:
             _put_job(connection, job)
-            connection.execute(sa.update(attempts).where(attempts.c.prompt_id == prompt_id).values(job_id=job.id))
+            _update(connection, attempts, {"prompt_id": prompt_id}, {"job_id": job.id})
 
         await self._worker.write(write)
 
@@ -208,31 +200,65 @@ class Ledger:
 
     async def attempts_at(self, job_id: str) -> tuple[AttemptRecord, ...]:
         """Return the attempts at a job, first to last."""
-        query = sa.select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
-        return await self._rows(AttemptRecord, query)
+        return await self._rows(AttemptRecord, _ATTEMPTS_AT, {"job": job_id})
 
-    async def _rows(self, kind: type[R], query: "sa.Select[Any]") -> tuple[R, ...]:
+    async def _rows(
+        self, kind: type[R], query: "sa.Select[Any]", values: Mapping[str, Any] | None = None
+    ) -> tuple[R, ...]:
         def read(connection: sa.Connection) -> tuple[R, ...]:
-            return tuple(kind(**row) for row in connection.execute(query).mappings())
+            return tuple(kind(**row) for row in connection.execute(query, values).mappings())
 
         return await self._worker.read(read)
 
 
 def _outputs_of(connection: sa.Connection, job_id: str) -> tuple[OutputRecord, ...]:
-    query = sa.select(outputs).where(outputs.c.job_id == job_id).order_by(outputs.c.name, outputs.c.position)
-    return tuple(OutputRecord(**row) for row in connection.execute(query).mappings())
+    return tuple(OutputRecord(**row) for row in connection.execute(_OUTPUTS_OF, {"job": job_id}).mappings())
 
 
 def _add_outputs(connection: sa.Connection, job_id: str, given: Sequence[OutputRecord]) -> None:
-    connection.execute(sa.delete(outputs).where(outputs.c.job_id == job_id))
+    connection.execute(_DELETE_OUTPUTS, {"job": job_id})
     if given:
-        connection.execute(sa.insert(outputs), [columns(replace(each, job_id=job_id)) for each in given])
+        connection.execute(_INSERT_OUTPUT, [columns(replace(each, job_id=job_id)) for each in given])
 
 
 def _put_job(connection: sa.Connection, job: JobRecord) -> None:
     """Store a job, in place of what a resumed run had stored of it before."""
-    known = connection.execute(sa.select(jobs.c.id).where(jobs.c.id == job.id)).first()
-    if known is None:
-        connection.execute(sa.insert(jobs), columns(job))
+    if connection.execute(_JOB_IS_KNOWN, {"job": job.id}).first() is None:
+        connection.execute(_INSERT_JOB, columns(job))
     else:
-        connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**columns(job)))
+        _update(connection, jobs, {"id": job.id}, columns(job))
+
+
+def _update(connection: sa.Connection, table: sa.Table, where: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+    """Change the rows that are as *where* says, and return how many there were."""
+    statement = _update_statement(table, tuple(where), tuple(changes))
+    values = {f"is_{name}": value for name, value in where.items()}
+    return connection.execute(statement, values | {f"to_{name}": value for name, value in changes.items()}).rowcount
+
+
+# Statements are made once: putting one together costs as much as running it.
+
+
+@cache
+def _update_statement(table: sa.Table, where: tuple[str, ...], changed: tuple[str, ...]) -> sa.Update:
+    found = [table.c[name] == sa.bindparam(f"is_{name}") for name in where]
+    return sa.update(table).where(*found).values({name: sa.bindparam(f"to_{name}") for name in changed})
+
+
+@cache
+def _stored_jobs(simulated: bool, in_chain: bool) -> "sa.Select[Any]":
+    query = sa.select(jobs).where(jobs.c.digest == sa.bindparam("digest"), jobs.c.status == "completed")
+    if not simulated:
+        query = query.where(jobs.c.simulated == sa.false())
+    if in_chain:
+        query = query.join(runs, runs.c.id == jobs.c.run_id).where(runs.c.origin == sa.bindparam("origin"))
+    return query.order_by(jobs.c.simulated, jobs.c.created_ms.desc()).limit(3)
+
+
+_INSERT_RUN, _INSERT_JOB, _INSERT_ATTEMPT, _INSERT_OUTPUT = map(sa.insert, (runs, jobs, attempts, outputs))
+_DELETE_OUTPUTS = sa.delete(outputs).where(outputs.c.job_id == sa.bindparam("job"))
+_JOB_IS_KNOWN = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
+_ATTEMPTS_AT = sa.select(attempts).where(attempts.c.job_id == sa.bindparam("job")).order_by(attempts.c.number)
+_OUTPUTS_OF = (
+    sa.select(outputs).where(outputs.c.job_id == sa.bindparam("job")).order_by(outputs.c.name, outputs.c.position)
+)
