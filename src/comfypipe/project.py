@@ -166,7 +166,7 @@ def _place(path: Path, key: str) -> Source:
             name = text.strip("[] ").replace('"', "").replace(" ", "")
             inside = name == _TABLE
             if name == f"{_TABLE}.{key}":
-                return Source(str(path), number, line.index("[") + 1)
+                return Source(path.name, number, line.index("[") + 1)
         elif inside and text.split("=", 1)[0].strip().strip("\"'").split(".", 1)[0] == key:
-            return Source(str(path), number, len(line) - len(line.lstrip()) + 1)
-    return Source(str(path), 1, 1)
+            return Source(path.name, number, len(line) - len(line.lstrip()) + 1)
+    return Source(path.name, 1, 1)
