@@ -64,7 +64,7 @@ class PromptGraph:
 
         Source: ComfyUI ``server.py`` and ``execution.py``, ``validate_prompt`` (0.3.64).
         """
-        if not isinstance(document, Mapping):
+        if not isinstance(document, dict):
             raise _not_a_prompt(f"a prompt is a JSON object of nodes, not {type(document).__name__}", "")
         if isinstance(document.get("nodes"), list):
             raise _not_a_prompt(
@@ -139,6 +139,7 @@ class PromptGraph:
         return parents[::-1]  # popped from the stack's end: the first input is visited first
 
 
+_OWN_KEYS = frozenset(("inputs", "class_type"))
 _NO_CLASS_TYPE = "Cannot execute because a node is missing the class_type property."
 
 
@@ -149,30 +150,28 @@ def parse_input(value: JSON) -> Any:
     ComfyUI takes every list for a link and refuses those without two items, and those whose node id is a number; only
     well-formed ones become a `Link` here, so that validation can name the others.
     """
-    match value:
-        case [str() as node_id, int() as slot]:
-            return Link(node_id, int(slot))
-        case _:
-            return value
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], int):
+        return Link(value[0], int(value[1]))
+    return value
 
 
 def _parse_node(node_id: str, raw: JSON) -> Node:
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise _not_a_prompt(f"node {node_id} is not an object", f"Node ID '#{node_id}'", said=_NO_CLASS_TYPE)
     class_type = raw.get("class_type")
     if not isinstance(class_type, str):
         raise _not_a_prompt(f"node {node_id} has no class_type", f"Node ID '#{node_id}'", said=_NO_CLASS_TYPE)
     inputs = raw.get("inputs", {})
-    if not isinstance(inputs, Mapping):
+    if not isinstance(inputs, dict):
         raise _not_a_prompt(f"the inputs of node {node_id} are not an object", f"Node ID '#{node_id}'")
     meta = raw.get("_meta")
-    title = meta.get("title") if isinstance(meta, Mapping) else None
+    title = meta.get("title") if isinstance(meta, dict) else None
     return Node(
         id=node_id,
         class_type=class_type,
         inputs={name: parse_input(value) for name, value in inputs.items()},
         title=title if isinstance(title, str) else None,
-        extra={key: value for key, value in raw.items() if key not in ("inputs", "class_type")},
+        extra={key: value for key, value in raw.items() if key not in _OWN_KEYS},
         has_inputs="inputs" in raw,
     )
 

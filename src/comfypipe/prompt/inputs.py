@@ -56,7 +56,7 @@ def check_literal(info: InputInfo, value: JSON) -> Problem | None:
         return _out_of_range(info, converted, "smaller", "min")
     if "max" in info.options and converted > info.options["max"]:
         return _out_of_range(info, converted, "bigger", "max")
-    if info.choices_checked and info.choices is not None and not uploadable(info) and converted not in info.choices:
+    if info.choices_checked and info.choices is not None and converted not in info.choices and not uploadable(info):
         return _not_in_list(info, converted, info.choices)
     return None
 

@@ -26,6 +26,9 @@ MAX_NESTING = 100
 
 MAX_RANGE = 100_000
 
+MADE_IN_ALL = 16
+"""How many values of the largest size a rendering may make, so that keeping all of them fills no memory."""
+
 _ITEM = 16  # a place in a list, in characters
 _PLAIN = (int, float, bool, type(None))
 _LAZY = (Iterator, KeysView, ValuesView, ItemsView)
@@ -45,7 +48,8 @@ class Budget:
         self.names = names
         self.kept: dict[object, Any] = {}
         self._deadline = monotonic() + limits.time_s
-        self._written = 0
+        self._left = limits.size
+        self._made = 0
         self._depth = 0
 
     def tick(self) -> None:
@@ -60,10 +64,11 @@ class Budget:
 
     def spend(self, size: int) -> None:
         """Count *size* characters as written, and read the clock."""
-        self._written += size
-        if self._written > self.limits.size:
+        self._left -= size
+        if self._left < 0:
             raise TemplateTooExpensive(f"rendering writes or loops too much: limit {self.limits.size}", hint=_HINT)
-        self.tick()
+        if monotonic() > self._deadline:
+            self.tick()
 
     def fits(self, size: int) -> None:
         """Refuse to make a value of *size*."""
@@ -85,17 +90,24 @@ class Budget:
     def keep(self, value: Any) -> Any:
         """Return *value* if it may exist; what is lazy is worked out, so that nothing is left to happen later."""
         kind = type(value)
-        if kind is str:
-            self.fits(len(value))
-        elif kind is int:
+        if kind is int:
             _digits(value)
+        elif kind is str:
+            self._make(len(value))
         elif kind is Fragment:
-            self.fits(value.size)
+            self._make(value.size)
         elif kind not in _PLAIN:
             if isinstance(value, _LAZY) and not isinstance(value, LoopContext):
-                return self._worked_out(value)
-            self.weigh(value)
+                value = self._worked_out(value)
+            self._make(self.weigh(value))
         return value
+
+    def _make(self, size: int) -> None:
+        # What is in variables and namespaces is not weighed together; what was ever made is more than that.
+        self.fits(size)
+        self._made += size
+        if self._made > MADE_IN_ALL * self.limits.size:
+            raise TemplateTooExpensive(f"all values together exceed {MADE_IN_ALL * self.limits.size} characters")
 
     def weigh(self, value: Any, *, strict: bool = False) -> int:
         """
@@ -138,12 +150,12 @@ class Budget:
 
 _HINT = "is there a loop that does not end, or a value that grows in it?"
 
-_CURRENT: ContextVar[Budget] = ContextVar("comfypipe_template_budget")
+CURRENT: ContextVar[Budget] = ContextVar("comfypipe_template_budget")
 
 
 def current() -> Budget:
     """Return the budget of the rendering that runs in this thread or task."""
-    return _CURRENT.get()
+    return CURRENT.get()
 
 
 class Spending:
@@ -153,11 +165,11 @@ class Spending:
         self._budget = budget
 
     def __enter__(self) -> Budget:
-        self._token = _CURRENT.set(self._budget)
+        self._token = CURRENT.set(self._budget)
         return self._budget
 
     def __exit__(self, *_: object) -> None:
-        _CURRENT.reset(self._token)
+        CURRENT.reset(self._token)
 
 
 def _own_size(value: Any, below: list[Any], strict: bool) -> int:

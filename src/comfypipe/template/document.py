@@ -39,13 +39,12 @@ def parse_document(text: str, *, forgiving: bool = False) -> JSONObject:
     Raises:
         NotADocument: No JSON, no object, a key twice in one object, NaN or Infinity, the editor's own save.
     """
+    if forgiving and scan.may_have_leftover_commas(text):
+        text = scan.without_leftover_commas(text)
     try:
         document = _decode(text)
     except JSONDecodeError as error:
-        mended = scan.without_leftover_commas(text) if forgiving else text
-        if mended == text:
-            raise _describe(text, error) from error
-        return parse_document(mended)
+        raise _describe(text, error) from error
     if not isinstance(document, dict):
         raise NotADocument(f"a prompt is a JSON object of nodes, not {_kind(document)}")
     if isinstance(document.get("nodes"), list):

@@ -1,29 +1,25 @@
 """The Jinja environment of templates: sandboxed, strict about undefined names, aware of JSON, held to limits."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial, wraps
-from pathlib import Path, PurePosixPath
+from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Template, TemplateModule
-from jinja2.exceptions import TemplateNotFound, UndefinedError
-from jinja2.loaders import BaseLoader
-from jinja2.runtime import Context, StrictUndefined
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import missing
 
 from comfypipe.errors import TemplateError, TemplateTooExpensive
 from comfypipe.template.budget import MAX_DIGITS_BITS, MAX_RANGE, current
-from comfypipe.template.export import read_template
 from comfypipe.template.filters import public_filters
 from comfypipe.template.fragment import Fragment, gather
+from comfypipe.template.loader import FolderLoader, confined
 from comfypipe.template.rewrite import Rewriter
 from comfypipe.template.steps import STEPS
 from comfypipe.template.text import STRING_METHODS, brace_format, check_call, percent_format
-
-MAX_TEMPLATE_BYTES = 1024 * 1024
+from comfypipe.template.undefined import Undefined
 
 _METHODS: Mapping[type, frozenset[str]] = {
     str: STRING_METHODS,
@@ -33,35 +29,10 @@ _METHODS: Mapping[type, frozenset[str]] = {
     int: frozenset(),
     float: frozenset(),
     range: frozenset(),
+    type: frozenset(),
     Fragment: frozenset(),
+    LoopContext: frozenset(name for name in vars(LoopContext) if not name.startswith("_")) | {"depth0"},
 }
-
-
-class UndefinedName(UndefinedError):
-    """
-    Something that is not there was used.
-
-    Attributes:
-        name: The variable, attribute or key.
-        owner: What was asked for it, or Jinja's ``missing`` for a variable.
-    """
-
-    def __init__(self, name: str | None, owner: Any, message: str | None = None) -> None:
-        super().__init__(message)
-        self.name = name
-        self.owner = owner
-
-
-class Undefined(StrictUndefined):
-    """What Jinja puts in place of an undefined value; using it says what is missing, and where."""
-
-    __slots__ = ()
-
-    def __init__(
-        self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = UndefinedError
-    ) -> None:
-        make: Any = partial(UndefinedName, name, obj) if exc is UndefinedError else exc
-        super().__init__(hint, obj, name, make)
 
 
 class JSONTemplate(Template):
@@ -73,6 +44,15 @@ class JSONTemplate(Template):
             kept[self] = self.make_module()
         module: TemplateModule = kept[self]
         return module
+
+    def make_module(self, *args: Any, **kwargs: Any) -> TemplateModule:
+        """Run the file for what it defines."""
+        budget = current()
+        budget.enter()
+        try:
+            return super().make_module(*args, **kwargs)
+        finally:
+            budget.leave()
 
 
 class JSONCodeGenerator(CodeGenerator):
@@ -108,8 +88,8 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
         self.root = root
         self._real_root = root.resolve()
         self.filters = {**public_filters(), **STEPS}
-        self.globals = {name: self.globals[name] for name in ("dict", "namespace", "cycler", "joiner")}
-        self.globals["range"] = _range
+        self.globals = {name: self.globals[name] for name in ("namespace", "cycler", "joiner")}
+        self.globals |= {"range": _range, "dict": _dict}
 
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
@@ -122,15 +102,15 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
             raise TemplateError("the name of a file is a text", hint='as in {% import "parts/lora.j2" as lora %}')
         names = current().kept.setdefault("names", {})
         if template not in names:
-            names[template] = _confined(self.root, self._real_root, template)
+            names[template] = confined(self.root, self._real_root, template)
         name: str = names[template]
         return name
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        for kind, allowed in _METHODS.items():
-            if isinstance(obj, kind):
-                return attr in allowed
-        return super().is_safe_attribute(obj, attr, value)
+        allowed = _METHODS.get(type(obj))
+        if allowed is None:
+            allowed = next((names for kind, names in _METHODS.items() if isinstance(obj, kind)), None)
+        return super().is_safe_attribute(obj, attr, value) if allowed is None else attr in allowed
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         obj = _text_of_fragment(obj)
@@ -175,28 +155,15 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
         """Do ``left operator right`` for a template."""
         budget = current()
         budget.tick()
+        if type(left) is int and type(right) is int and operator != "**":
+            return budget.keep(self.binop_table[operator](left, right))
         left, right = _text_of_fragment(left), _text_of_fragment(right)
         check = _OPERATIONS.get(operator)
         if check is not None:
             check(left, right)
         if operator == "%" and isinstance(left, str):
-            return percent_format(left, right)
+            return budget.keep(percent_format(left, right))
         return budget.keep(self.binop_table[operator](left, right))
-
-
-class FolderLoader(BaseLoader):
-    """Reads templates by their path below *root*; a name that is an absolute path is one that the caller chose."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ARG002
-        path = self._root / template
-        stamp = _stamp(path)
-        if stamp is None:
-            raise TemplateNotFound(template)
-        text = read_template(path, template, MAX_TEMPLATE_BYTES)
-        return text, str(path), lambda: _stamp(path) == stamp
 
 
 @lru_cache(maxsize=16)
@@ -205,21 +172,11 @@ def environment_of(root: Path) -> JSONEnvironment:
     return JSONEnvironment(root)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
-def _confined(root: Path, real_root: Path, name: str) -> str:
-    relative = PurePosixPath(name)
-    if not name or "\0" in name or "\\" in name or relative.is_absolute() or ".." in relative.parts:
-        raise TemplateError(f'"{name}" is no path below {root.name}/', hint="name files from there, without ..")
-    if not (root / relative).resolve().is_relative_to(real_root):
-        raise TemplateError(f'"{name}" leads out of {root.name}/', hint="a link may not lead elsewhere")
-    return relative.as_posix()
+def _dict(mapping: Mapping[str, Any] | None = None, /, **members: Any) -> dict[str, Any]:
+    # Not from pairs: numbers can be chosen so that Python takes minutes to tell them apart as keys.
+    if not isinstance(mapping, Mapping | None):
+        raise TemplateError("dict takes names and values, as in dict(a=1)")
+    return {**(mapping or {}), **members}
 
 
 def _range(*args: int) -> range:

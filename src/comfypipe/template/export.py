@@ -22,7 +22,7 @@ def load_export(path: Path, shown: str) -> Rendered:
         TemplateNotJSON: It is not the JSON of a prompt: a syntax error, a key given twice, NaN, a UI graph.
     """
     text = read_template(path, shown, MAX_EXPORT_BYTES)
-    positions = SourceMap([text], [(shown, 1)], [True], {shown: (shown, path)})
+    positions = SourceMap([(text, (shown, 1), True)], {shown: (shown, path)})
     try:
         return Rendered(parse_document(text), positions, shown)
     except NotADocument as error:

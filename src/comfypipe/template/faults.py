@@ -11,7 +11,7 @@ from jinja2.utils import Namespace, missing
 
 from comfypipe.diagnostics import Source, did_you_mean
 from comfypipe.errors import TemplateError, TemplateTooExpensive, TemplateUndefined
-from comfypipe.template.environment import UndefinedName
+from comfypipe.template.undefined import UndefinedName
 
 _NAMES_SHOWN = 8
 

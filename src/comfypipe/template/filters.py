@@ -88,7 +88,7 @@ def _argument(name: str, value: Any) -> Any:
 
 
 def _to_json(value: Any) -> JSONText:
-    return JSONText(json_text(value))
+    return JSONText(json_text(str(value) if isinstance(value, JSONText) else value))
 
 
 def _format(form: str, *args: Any, **kwargs: Any) -> str:

@@ -8,6 +8,7 @@ place. There is no type with which a value could pass itself off as text of the 
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from json import JSONEncoder
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -18,10 +19,7 @@ from jinja2.runtime import Undefined
 from comfypipe.diagnostics import Source
 from comfypipe.errors import TemplateError, TemplateUndefined
 from comfypipe.template.position import OUTSIDE
-from comfypipe.template.rendered import Place
-
-Literal: TypeAlias = tuple[str, Place]
-"""Text of the template, as it stands there."""
+from comfypipe.template.rendered import Piece, Place
 
 
 class Hole:
@@ -55,7 +53,8 @@ class Guard:
         self.place = place
 
 
-Part: TypeAlias = Literal | Guard | Hole
+Part: TypeAlias = Piece | Guard | Hole
+"""What a body gives, one after the other: text of the template as it stands there, values, guards."""
 
 
 class Fragment:
@@ -120,9 +119,9 @@ def plain_text(value: Any) -> str:
     Raises:
         TemplateError: It has no text: null, a list, an object.
     """
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Fragment):
+    if type(value) is str:
+        return value
+    if isinstance(value, str | Fragment):
         return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -183,45 +182,48 @@ class Writer:
     Writes parts out, each value as its place demands.
 
     Attributes:
-        pieces: What was written, piece by piece.
-        places: Where each piece came from.
-        literal: Whether each piece is text of the template.
+        pieces: What was written.
     """
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.places: list[Place] = []
-        self.literal: list[bool] = []
+        self.pieces: list[Piece] = []
 
-    def write(self, part: Part, entry: int) -> None:
-        """Write one part of a body that was entered at *entry* (0: outside a string, 1: inside)."""
-        if isinstance(part, tuple):
-            self._add(part[0], part[1], True)
-        elif isinstance(part, Hole):
-            self._fill(part, part.ways[entry])
-        elif part.entry != entry:
-            where = "inside a string" if entry else "outside a string"
-            raise TemplateError(f"this does not work {where}: {part.reason}", source=Source(*part.place))
+    def write(self, parts: Iterable[Part]) -> None:
+        """Write all that a template gives, from its beginning."""
+        rest = iter(parts)
+        first = next(rest, None)
+        if isinstance(first, Guard) and first.entry != OUTSIDE:
+            raise TemplateError(first.reason, source=Source(*first.place))
+        self._write(rest if first is None else chain((first,), rest), OUTSIDE)
 
-    def _fill(self, hole: Hole, way: int) -> None:
-        value = hole.value
-        if type(value) is Fragment:
-            for part in value.parts:
-                self.write(part, way)
-            return
-        try:
-            text = json_text(value) if way == OUTSIDE else encode_basestring(plain_text(value))[1:-1]
-        except TemplateError as error:
-            error.source = error.source or Source(*hole.place)
-            raise
-        except UndefinedError as error:  # within a list
-            raise TemplateUndefined(str(error), source=Source(*hole.place)) from error
-        self._add(text, hole.place, False)
+    def _write(self, parts: Iterable[Part], entry: int) -> None:
+        """Write the parts of a body that was entered at *entry* (0: outside a string, 1: inside)."""
+        add = self.pieces.append
+        for part in parts:
+            if type(part) is tuple:
+                add(part)
+            elif type(part) is Hole:
+                value, way = part.value, part.ways[entry]
+                if type(value) is str:  # most are: without a call
+                    text = encode_basestring(value)
+                    add((text if way == OUTSIDE else text[1:-1], part.place, False))
+                elif type(value) is Fragment:
+                    self._write(value.parts, way)
+                else:
+                    add((_filled(part, way), part.place, False))
+            elif type(part) is Guard and part.entry != entry:
+                where = "inside a string" if entry else "outside a string"
+                raise TemplateError(f"this does not work {where}: {part.reason}", source=Source(*part.place))
 
-    def _add(self, text: str, place: Place, literal: bool) -> None:
-        self.pieces.append(text)
-        self.places.append(place)
-        self.literal.append(literal)
+
+def _filled(hole: Hole, way: int) -> str:
+    try:
+        return json_text(hole.value) if way == OUTSIDE else encode_basestring(plain_text(hole.value))[1:-1]
+    except TemplateError as error:
+        error.source = error.source or Source(*hole.place)
+        raise
+    except UndefinedError as error:  # within a list
+        raise TemplateUndefined(str(error), source=Source(*hole.place)) from error
 
 
 def _a_kind(value: Any) -> str:

@@ -56,16 +56,21 @@ def _seen_from(environment: Environment, tree: nodes.Template, name: str) -> Ite
     """Yield the names of files that see the values of *tree*."""
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport)):
         assert isinstance(node, nodes.Include | nodes.Import | nodes.FromImport)  # noqa: S101  for the type checker
-        if not node.with_context or not isinstance(node.template, nodes.Const):
-            continue
-        asked = [node.template.value] if isinstance(node.template.value, str) else list(node.template.value)
+        asked = _constants(node.template) if node.with_context else []
         for each in asked:
             inner = environment.join_path(each, name)
             try:
                 environment.get_template(inner)
             except TemplateNotFound:
-                if not getattr(node, "ignore_missing", False) and len(asked) == 1:
+                if each == asked[-1] and not getattr(node, "ignore_missing", False):
                     raise
-                continue
-            yield inner
-            break
+            else:
+                yield inner
+                break
+
+
+def _constants(expression: nodes.Expr) -> list[str]:
+    """Return the names that *expression* lists, or none where one is computed."""
+    items = expression.items if isinstance(expression, nodes.List | nodes.Tuple) else [expression]
+    values = [item.value for item in items if isinstance(item, nodes.Const) and isinstance(item.value, str)]
+    return values if len(values) == len(items) else []

@@ -44,9 +44,9 @@ def render(
     """
     names = _Names(template, root, shown)
     writer = _write(names, values, limits)
-    positions = SourceMap(writer.pieces, writer.places, writer.literal, names)
+    positions = SourceMap(writer.pieces, names)
     try:
-        document = parse_document("".join(writer.pieces), forgiving=True)
+        document = parse_document(positions.text, forgiving=True)
     except NotADocument as error:
         source = positions.at(error.offset) if writer.pieces else None
         raise TemplateNotJSON(f"not a prompt: {error.message}", hint=error.hint, source=source) from error
@@ -68,7 +68,7 @@ def names_read(template: Path, root: Path, shown: str | None = None) -> frozense
     from comfypipe.template.names import undeclared
 
     names = _Names(template, root, shown or template.name)
-    environment = environment_of(root)
+    environment = environment_of(names.root)
     with Spending(Budget(DEFAULT_LIMITS)), _Translated(names, ()):
         return undeclared(environment, names.main)
 
@@ -82,11 +82,11 @@ class _Names(Mapping[str, tuple[str, Path]]):
     """
 
     def __init__(self, template: Path, root: Path, shown: str) -> None:
-        self.root = root
+        self.root = root.absolute()
         self.main = template.absolute().as_posix()
         self._shown = shown
         self._prefix = ""
-        below = root.absolute().as_posix().rstrip("/") + "/"
+        below = self.root.as_posix().rstrip("/") + "/"
         if self.main.startswith(below):
             self.main = self.main.removeprefix(below)
             self._prefix = shown.removesuffix(self.main) if shown.endswith(self.main) else ""
@@ -127,13 +127,11 @@ def _write(names: _Names, values: Mapping[str, Any], limits: Limits) -> "Writer"
     from comfypipe.template.budget import Budget, Spending
     from comfypipe.template.environment import environment_of
     from comfypipe.template.fragment import Writer
-    from comfypipe.template.position import OUTSIDE
 
     writer = Writer()
     with Spending(Budget(limits)) as budget, _Translated(names, tuple(values)):
         budget.weigh(values, strict=True)
         template = environment_of(names.root).get_template(names.main)
         parts: Iterator[Any] = template.root_render_func(template.new_context(dict(values)))
-        for part in parts:
-            writer.write(part, OUTSIDE)
+        writer.write(parts)
     return writer

@@ -10,10 +10,16 @@ from typing import TypeAlias
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Source
-from comfypipe.template.scan import key_offsets, without_leftover_commas
+from comfypipe.template.scan import key_offsets
 
 Place: TypeAlias = tuple[str, int]
 """Name of a template and a line in it."""
+
+Piece: TypeAlias = tuple[str, Place, bool]
+"""
+Some text, where it begins, and whether it stands there as it is: a literal piece goes on through the lines that it
+spans, while what an expression wrote belongs to the expression's line.
+"""
 
 _INPUT_DEPTH = 3  # node id, "inputs", name
 
@@ -28,15 +34,10 @@ class SourceMap:
 
     Attributes:
         pieces: The text, cut where its origin changes.
-        places: Where each piece begins. A literal piece goes on through the lines that it spans; what an expression
-            wrote belongs to the expression's line.
-        literal: Whether each piece stands in the file as it stands in the text.
         files: By template name, the path as shown to the user and the file itself.
     """
 
-    pieces: Sequence[str]
-    places: Sequence[Place]
-    literal: Sequence[bool]
+    pieces: Sequence[Piece]
     files: Mapping[str, tuple[str, Path]]
 
     def at(self, offset: int, needle: str | None = None) -> Source:
@@ -47,11 +48,11 @@ class SourceMap:
         stands in that line of the file, and 1 where it does not.
         """
         index = min(max(bisect_right(self._starts, offset) - 1, 0), len(self.pieces) - 1)
-        name, line = self.places[index]
+        text, (name, line), literal = self.pieces[index]
         shown, path = self.files[name]
-        if not self.literal[index]:
+        if not literal:
             return Source(shown, line, 1)
-        before = self.pieces[index][: offset - self._starts[index]]
+        before = text[: offset - self._starts[index]]
         line += before.count("\n")
         if "\n" in before or (index == 0 and line == 1):
             return Source(shown, line, len(before) - before.rfind("\n"))
@@ -62,13 +63,18 @@ class SourceMap:
         offset = self._offsets.get(path)
         return None if offset is None else self.at(offset, f'"{path[-1]}"')
 
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join([text for text, _, _ in self.pieces])
+
     @cached_property
     def _starts(self) -> list[int]:
-        return [0, *accumulate(len(piece) for piece in self.pieces[:-1])]
+        return [0, *accumulate(len(text) for text, _, _ in self.pieces[:-1])]
 
     @cached_property
     def _offsets(self) -> dict[tuple[str | None, ...], int]:
-        return key_offsets(without_leftover_commas("".join(self.pieces)), _INPUT_DEPTH)
+        return key_offsets(self.text, _INPUT_DEPTH)
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Rewriter(NodeTransformer):
         if not self._in_text:
             self._position.literal(child.data, child.lineno)
         self._sizes[-1] += len(child.data) + PART_SIZE
-        return nodes.Const((child.data, (self._name, child.lineno)), lineno=child.lineno)
+        return nodes.Const((child.data, (self._name, child.lineno), True), lineno=child.lineno)
 
     def visit_if(self, node: nodes.If) -> nodes.If:
         node.test = self.visit(node.test)
@@ -232,7 +232,7 @@ class Rewriter(NodeTransformer):
     def _literal(self, node: nodes.List | nodes.Tuple | nodes.Dict) -> nodes.Node:
         if isinstance(node, nodes.Tuple) and node.ctx != "load":  # a target of an assignment
             return self.generic_visit(node)
-        return _step(steps.WEIGHED, self.generic_visit(node), node.lineno)
+        return _step(steps.CHECKED, self.generic_visit(node), node.lineno)
 
     visit_list_literal = visit_tuple = visit_dict = _literal
 

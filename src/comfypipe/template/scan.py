@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _LEFTOVER_COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[}\]])', re.DOTALL)
+_MAYBE_LEFTOVER = re.compile(r",\s*[}\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ def numbers(text: str) -> Iterator[tuple[str, int]]:
     for token in _TOKEN.finditer(text):
         if token[0][0] not in '"{}[],:':
             yield token[0], token.start()
+
+
+def may_have_leftover_commas(text: str) -> bool:
+    """Tell quickly whether a comma stands before ``}`` or ``]``, be it in a string."""
+    return _MAYBE_LEFTOVER.search(text) is not None
 
 
 def without_leftover_commas(text: str) -> str:

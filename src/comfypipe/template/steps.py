@@ -14,13 +14,13 @@ from jinja2.runtime import Context, Undefined
 from jinja2.utils import pass_environment
 
 from comfypipe.errors import TemplateError
-from comfypipe.template.budget import current
+from comfypipe.template.budget import CURRENT, current
 from comfypipe.template.fragment import PART_SIZE, Fragment, Guard, Hole, plain_text
 from comfypipe.template.rendered import Place
 from comfypipe.template.text import joined
 
-EMIT, GUARD, SPEND, CHECKED, WEIGHED, JOIN, TEXT, INCLUDE = (
-    f"json {name}" for name in ("emit", "guard", "spend", "checked", "weighed", "join", "text", "include")
+EMIT, GUARD, SPEND, CHECKED, JOIN, TEXT, INCLUDE = (
+    f"json {name}" for name in ("emit", "guard", "spend", "checked", "join", "text", "include")
 )
 
 
@@ -37,7 +37,7 @@ def emit(value: Any, ways: tuple[int, int], place: Place) -> Hole:
         raise_undefined(value)
     else:
         size = current().weigh(value)
-    current().spend(size + PART_SIZE)
+    CURRENT.get().spend(size + PART_SIZE)
     return Hole(value, ways, place, size)
 
 
@@ -57,20 +57,15 @@ def spend(size: int) -> None:
 
 
 def checked(value: Any) -> Any:
-    """Read the clock after an operation that can take a while."""
-    current().tick()
-    return value
-
-
-def weighed(value: Any) -> Any:
-    """Hold a literal list, tuple or object to the limits."""
-    return current().keep(value)
+    """Hold what an operation gave to the limits, and read the clock after it."""
+    budget = current()
+    budget.tick()
+    return budget.keep(value)
 
 
 def join(values: Sequence[Any]) -> str:
     """Do ``a ~ b ~ c``."""
-    current().tick()
-    return joined(values)
+    return str(checked(joined(values)))
 
 
 @pass_environment
@@ -108,7 +103,6 @@ STEPS: dict[str, Callable[..., Any]] = {
     GUARD: guard,
     SPEND: spend,
     CHECKED: checked,
-    WEIGHED: weighed,
     JOIN: join,
     TEXT: plain_text,
     INCLUDE: include,
