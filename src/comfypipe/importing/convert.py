@@ -1,14 +1,15 @@
 """A UI graph becomes the prompt that ComfyUI's own editor would send for it."""
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.importing.catalog import NodeCatalog
 from comfypipe.importing.dynamic_prompts import resolve_dynamic_prompt
 from comfypipe.importing.group_nodes import ungroup
+from comfypipe.importing.knobs import Knob, KnobBoard
 from comfypipe.importing.layout import UNSET, Widget
 from comfypipe.importing.links import Literal, Origin, Resolver
 from comfypipe.importing.losses import losses
@@ -29,11 +30,13 @@ class Conversion:
         prompt: In API format, with ``_meta.title`` (and ``cnr_id``, ``aux_id``, ``ver`` where the save has them).
         unknown: Class types that the catalog does not have, in order; their values are a best guess.
         warnings: What could not be taken over as it is, one line each.
+        knobs: By id and name in the graph, the values of primitives and of subgraphs' inputs.
     """
 
     prompt: JSONObject
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    knobs: Mapping[tuple[str, str], Knob] = field(default_factory=dict)
 
 
 def to_prompt(
@@ -60,14 +63,15 @@ def to_prompt(
     root = unfold(ungroup(graph, catalog), catalog)
     promote(root)
     replacements = Replacements(root, now or datetime.now().astimezone())
+    knobs = KnobBoard(root)
     for space in root.walk():
-        _apply_primitives(space, replacements)
-    serializer = _Serializer(replacements, choose or random.SystemRandom().randrange)
+        _apply_primitives(space, replacements, knobs)
+    serializer = _Serializer(replacements, choose or random.SystemRandom().randrange, knobs)
     prompt = {space.id_of(node): serializer.node(space, node) for space, node in _sent(root)}
     _drop_dangling(prompt)
     ordered = dict(sorted(prompt.items(), key=lambda each: _order(each[0])))
     unknown = dict.fromkeys(each["class_type"] for each in ordered.values() if each["class_type"] not in catalog)
-    return Conversion(ordered, tuple(unknown), tuple(losses(root)))
+    return Conversion(ordered, tuple(unknown), tuple(losses(root)), knobs.found(ordered))
 
 
 def _sent(root: Space) -> Iterator[tuple[Space, UINode]]:
@@ -93,7 +97,7 @@ def _sent_below(top: Space) -> Iterator[tuple[Space, UINode]]:
                 yield space, node
 
 
-def _apply_primitives(space: Space, replacements: Replacements) -> None:
+def _apply_primitives(space: Space, replacements: Replacements, knobs: KnobBoard) -> None:
     """Write the value of every primitive into the widgets that it is linked to, muted or not."""
     for node in space.scope.nodes.values():
         if node.type != PRIMITIVE:
@@ -103,28 +107,33 @@ def _apply_primitives(space: Space, replacements: Replacements) -> None:
             value = replacements.fill_in(value)
         if value is not UNSET:
             for target, slot in space.targets.get(node.id, ()):
-                _write(space, target, slot, value)
+                name = _write(space, target, slot, value)
+                if name is not None:
+                    knobs.turn((space.id_of(node), "value"), (space.id_of(target), name))
 
 
-def _write(space: Space, target: UINode, slot: UIInput, value: JSON) -> None:
+def _write(space: Space, target: UINode, slot: UIInput, value: JSON) -> str | None:
+    """Write *value* into the widget behind an input; returns the widget's name where *target* is in the prompt."""
     child = space.children.get(target.id)
     if child is not None:
         at = child.input_index.get(slot.name)
         if at is not None and child.border[at] is not UNSET:
             child.border[at] = value
-        return
+        return None
     values = space.state(target).values
     name = next((each for each in (slot.widget, slot.name) if each in values), None)
     if name is not None:
         values[name] = value
+    return name
 
 
 class _Serializer:
     """Writes nodes as the prompt has them."""
 
-    def __init__(self, replacements: Replacements, choose: Callable[[int], int]) -> None:
+    def __init__(self, replacements: Replacements, choose: Callable[[int], int], knobs: KnobBoard) -> None:
         self._replacements = replacements
         self._choose = choose
+        self._knobs = knobs
         self._links = Resolver()
 
     def node(self, space: Space, node: UINode) -> JSONObject:
@@ -141,6 +150,8 @@ class _Serializer:
                 inputs[slot.name] = [source.node_id, source.slot]
             elif isinstance(source, Literal):
                 inputs[slot.name] = _boxed(source.value)
+                if source.holder is not None:
+                    self._knobs.turn(source.holder, (space.id_of(node), slot.name))
         return {"inputs": inputs, "class_type": node.type, "_meta": _meta(space, node)}
 
     def _finished(self, node: UINode, widget: Widget, value: JSON) -> JSON:

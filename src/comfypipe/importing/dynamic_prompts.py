@@ -5,15 +5,16 @@ from collections.abc import Callable
 
 _COMMENT_START = re.compile(r"/[*/]")
 _LINE_END = re.compile(r"[\n\r\u2028\u2029]")
+_SPECIAL = re.compile(r"[\\{}|]")
 _ESCAPED = re.compile(r"\\([{}|])")
-_DEPTH_LIMIT = 64
+_DEPTH_LIMIT = 32
 
 
 def resolve_dynamic_prompt(text: str, choose: Callable[[int], int]) -> str:
     r"""
     Return *text* without comments and with every choice made.
 
-    Braces nest; ``\{``, ``\|`` and ``\}`` stand for themselves; braces deeper than 64 levels are left as they are.
+    Braces nest; ``\{``, ``\|`` and ``\}`` stand for themselves; braces deeper than 32 levels are left as they are.
 
     Args:
         choose: Given how many options there are, returns which to take, counted from 0.
@@ -50,42 +51,44 @@ def _resolve(text: str, choose: Callable[[int], int], depth: int) -> str:
     text = strip_comments(text)
     parts: list[str] = []
     at = 0
-    while at < len(text):
-        if text[at] == "\\":
-            parts.append(_escape(text, at))
-            at += 2
-        elif text[at] == "{":
-            options, at = _options(text, at + 1)
+    while (match := _SPECIAL.search(text, at)) is not None:
+        parts.append(text[at : match.start()])
+        at = match.end()
+        if match[0] == "\\":
+            parts.append(_escaped(text, at))
+            at += 1
+        elif match[0] == "{":
+            options, at = _options(text, at)
             chosen = options[choose(len(options))]
             parts.append(_resolve(chosen, choose, depth + 1) if depth < _DEPTH_LIMIT else chosen)
         else:
-            parts.append(text[at])
-            at += 1
+            parts.append(match[0])
+    parts.append(text[at:])
     return _ESCAPED.sub(r"\1", "".join(parts))
 
 
 def _options(text: str, at: int) -> tuple[list[str], int]:
-    """Return the options of the block that starts at *at*, and where the text goes on after it."""
+    """Return the options of the block whose inside starts at *at*, and where the text goes on after it."""
     options: list[str] = []
     current: list[str] = []
     depth = 0
-    while at < len(text):
-        character = text[at]
-        at += 1
-        if character == "\\":
-            current.append(_escape(text, at - 1))
+    while (match := _SPECIAL.search(text, at)) is not None:
+        current.append(text[at : match.start()])
+        at = match.end()
+        if match[0] == "\\":
+            current.append(_escaped(text, at))
             at += 1
-            continue
-        if character == "}" and depth == 0:
-            break
-        if character == "|" and depth == 0:
+        elif depth == 0 and match[0] == "}":
+            return [*options, "".join(current)], at
+        elif depth == 0 and match[0] == "|":
             options.append("".join(current))
             current = []
-            continue
-        depth += (character == "{") - (character == "}")
-        current.append(character)
-    return [*options, "".join(current)], at
+        else:
+            depth += {"{": 1, "}": -1}.get(match[0], 0)
+            current.append(match[0])
+    return [*options, "".join((*current, text[at:]))], len(text)
 
 
-def _escape(text: str, at: int) -> str:
-    return text[at : at + 2] if at + 1 < len(text) else "\\undefined"
+def _escaped(text: str, at: int) -> str:
+    """Return a backslash with the character at *at*; the editor, too, writes what JavaScript has beyond the end."""
+    return f"\\{text[at]}" if at < len(text) else "\\undefined"

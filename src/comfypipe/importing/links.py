@@ -20,9 +20,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that a promoted widget holds."""
+    """
+    A value that a promoted widget holds.
+
+    Attributes:
+        holder: Id of the instance of a subgraph, and name of its input, that holds it; None where no input does.
+    """
 
     value: JSON
+    holder: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ def _outside(space: Space, link: UILink) -> tuple[_Input | Literal | None, str]:
     if outer.link in space.parent.scope.links or outer.name in space.parent.forced.get(space.host.id, ()):
         return _Input(space.parent, space.host, outer), outer.type
     value = space.border[link.origin_slot]
-    return (None if value is UNSET else Literal(value)), outer.type
+    holder = (space.parent.id_of(space.host), outer.name)
+    return (None if value is UNSET else Literal(value, holder)), outer.type
 
 
 def _through(at: _Output, kind: str) -> tuple[_Input | _Output | Origin | None, str]:

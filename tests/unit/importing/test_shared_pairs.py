@@ -10,7 +10,13 @@ import pytest
 
 from comfypipe._types import JSONObject
 from comfypipe.importing.convert import to_prompt
+from comfypipe.importing.imports import import_workflow
+from comfypipe.importing.manifest import Form
 from comfypipe.importing.ui_graph import parse_ui_graph
+from comfypipe.manifest.load import load_manifest
+from comfypipe.plan.build import build, jobs
+from comfypipe.plan.library import Library
+from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
 THEN = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  the references' clock was local
@@ -37,6 +43,27 @@ def compare(folder: Path) -> ModuleType:
 def is_clean(entry: JSONObject) -> bool:
     """Tell whether the reference of *entry* is known to be right and repeatable."""
     return not (entry.get("suspect") or entry.get("suspect_fe1581") or entry.get("unstable"))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("form", ["bind", "template"])
+def test_every_workflow_renders_to_the_prompt_that_it_was_made_of(
+    folder: Path, tmp_path: Path, form: Form, everything: bool
+) -> None:
+    """Bound or as a template, with the manifest's defaults; and no manifest has anything wrong with it."""
+    info = ObjectInfo(json.loads((folder / "object_info.json").read_text()))
+    (tmp_path / "pyproject.toml").write_text("[tool.comfypipe]\n")
+    layout = ProjectLayout.find(tmp_path)
+    different: list[str] = []
+    for path in sorted(folder.glob("*/*.ui.json")):
+        if path.name == "empty_graph.ui.json":
+            continue
+        made = import_workflow(path, layout, object_info=info, name="x", form=form, everything=everything, force=True)
+        manifest = load_manifest(made.manifest, "x.yaml")
+        plan = build(Library({"x": manifest}, {}), layout, "x", {})
+        if manifest.warnings or jobs(plan, plan.steps[0], {}, layout)[0].prompt != made.draft.prompt:
+            different.append(path.name)
+    assert [] == different
 
 
 def test_conversions_equal_those_of_the_frontend(folder: Path, compare: ModuleType) -> None:
