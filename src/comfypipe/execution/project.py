@@ -3,24 +3,25 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
+from comfypipe._types import JSONObject
 from comfypipe.backends.registry import BackendPool, OpenBackend, open_backend
 from comfypipe.errors import ComfypipeError, ProjectNotFound, UsageError
 from comfypipe.execution.backoff import Patience
+from comfypipe.execution.begin import Begun, Starter
 from comfypipe.execution.context import Execution, KeyedLocks, now_ms
 from comfypipe.execution.details import RunDetails, read_jobs, steps_so_far
 from comfypipe.execution.events import Listener, ignore
-from comfypipe.execution.liveness import Owner, is_alive
 from comfypipe.execution.outputs import export_run
 from comfypipe.execution.provenance import provenance_of
 from comfypipe.execution.records import Run, time_of
-from comfypipe.execution.resume import adopted, find_unfinished, new_record, request_digest
 from comfypipe.execution.run import run as run_plan
 from comfypipe.execution.run import run_of
+from comfypipe.execution.together import as_they_end
 from comfypipe.plan.build import build
 from comfypipe.plan.library import Library, load_library
 from comfypipe.plan.steps import Plan
@@ -35,20 +36,6 @@ BACKEND_VARIABLE = "COMFYPIPE_BACKEND"
 
 _INTERRUPTED = "interrupted"
 """Status of a run that its ledger takes for running, though its process is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """
-    A run that is in the ledger, and what it will run.
-
-    Attributes:
-        resumed: An earlier process began it.
-    """
-
-    plan: Plan
-    record: RunRecord
-    resumed: bool
 
 
 class Project:
@@ -70,7 +57,6 @@ class Project:
         self.backends = BackendPool(layout, opener)
         self._patience = patience or Patience()
         self._same = KeyedLocks()
-        self._active: set[str] = set()
         self._object_info: dict[str, ObjectInfo | None] = {}
 
     @classmethod
@@ -106,9 +92,11 @@ class Project:
     async def close(self) -> None:
         """Let go of backends, ledger and locks; runs on an in-process backend end."""
         await self.backends.close()
-        for name in ("ledger", "_owner"):
-            if name in self.__dict__:  # made on first use
-                await _maybe(self.__dict__.pop(name).close())
+        if "_starter" in self.__dict__:  # made on first use, as is the ledger
+            self._starter.close()
+        if "ledger" in self.__dict__:
+            await self.ledger.close()
+            del self.ledger
 
     @cached_property
     def library(self) -> Library:
@@ -119,6 +107,10 @@ class Project:
     def ledger(self) -> Ledger:
         """The record of all runs."""
         return Ledger(self.layout.ledger)
+
+    @cached_property
+    def _starter(self) -> Starter:
+        return Starter(self.layout.state / "locks", self._same)
 
     @property
     def artifacts(self) -> ArtifactStore:
@@ -169,7 +161,7 @@ class Project:
             raise run.failure
         return await self.export(run, out) if out is not None and run.failure is None else run
 
-    async def run_many(
+    def run_many(
         self,
         name: str,
         rows: Iterable[Mapping[str, Any]],
@@ -193,22 +185,7 @@ class Project:
             concurrency: How many rows are worked on, and jobs submitted, at once.
         """
         execution = self.execution(backend=backend, cache=cache, listener=listener, concurrency=concurrency)
-        pending: set[asyncio.Task[Run]] = set()
-        try:
-            for row in rows:
-                pending.add(asyncio.create_task(self._row(execution, name, row, preset, out)))
-                if len(pending) >= concurrency:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        yield task.result()
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        finally:
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+        return as_they_end((self._row(execution, name, row, preset, out) for row in rows), concurrency)
 
     def execution(
         self,
@@ -289,10 +266,10 @@ class Project:
         return RunDetails(self._shown(run_of(record, self.artifacts, steps=steps), record), jobs)
 
     def _shown(self, run: Run, record: RunRecord) -> Run:
-        abandoned = record.status == "running" and not self._is_alive(record)
+        abandoned = record.status == "running" and not self._starter.is_worked_on(record)
         return replace(run, status=_INTERRUPTED) if abandoned else run
 
-    # How a run begins
+    # The stages of a run, one by one
 
     async def begin(
         self,
@@ -304,19 +281,12 @@ class Project:
         draw_seed: Callable[[], int] | None = None,
     ) -> Begun:
         """
-        Begin a run, or take up one of the same request that was broken off; `proceed` is what runs it.
+        Begin a run, or go on with one of the same request that was broken off; `proceed` is what runs it.
 
         Until then, or until the project is closed, it counts as being worked on.
         """
         plan = await self.plan(execution, name, inputs, preset=preset, draw_seed=draw_seed)
-        backend = self.backends.get(execution.backend).url
-        digest = request_digest(plan, backend, cache=execution.cache)
-        async with self._same.hold(f"request {digest}"):
-            earlier = await find_unfinished(execution, digest, self._is_alive)
-            if earlier is not None:
-                plan = await self._plan_again(execution, name, inputs, preset, earlier)
-            record, resumed = await self._begin(execution, plan, earlier, backend, digest)
-        return Begun(plan, record, resumed)
+        return await self._starter.begin(execution, plan, partial(self._plan_again, execution, name, inputs, preset))
 
     async def take_up(
         self, execution: Execution, run_id: str, inputs: Mapping[str, Any], *, preset: str | None = None
@@ -325,53 +295,35 @@ class Project:
         Return a run that was begun before, by this process or another one, with the inputs that it was begun with.
 
         Raises:
-            UsageError: There is no such run, or it has ended.
+            UsageError: There is no such run, it has ended, or another process takes it up at the same time.
         """
         record = await self.ledger.run(run_id)
         if record.status != "running":
             raise UsageError(f"run {record.id} has {record.status}", hint="only a run that goes on can be taken up")
-        plan = await self._plan_again(execution, record.name, inputs, preset, record)
-        await self.ledger.adopt_run(record.id, owner=record.owner, by=self._owner.id, plan_digest=plan.digest)
-        self._active.add(record.id)
-        return Begun(plan, adopted(record, plan, self._owner.id), resumed=True)
+        plan = await self._plan_again(execution, record.name, inputs, preset, record.seeds)
+        begun = await self._starter.adopt(execution, record, plan)
+        if begun is None:
+            raise UsageError(f"run {record.id} was taken up by another process")
+        return begun
 
     async def proceed(self, execution: Execution, begun: Begun) -> Run:
         """Run what was begun to its end; a failed run is a result, not an exception."""
         try:
             return await run_plan(execution, begun.plan, begun.record, resumed=begun.resumed)
         finally:
-            self._active.discard(begun.record.id)
+            self._starter.let_go(begun.record.id)
 
     async def _run(self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None) -> Run:
         return await self.proceed(execution, await self.begin(execution, name, inputs, preset=preset))
 
     async def _plan_again(
-        self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None, earlier: RunRecord
+        self, execution: Execution, name: str, inputs: Mapping[str, Any], preset: str | None, seeds: JSONObject
     ) -> Plan:
-        """Return the plan with the seeds that an earlier run had drawn."""
-        drawn = earlier.seeds
-        steps = drawn.get("steps")
+        """Return the plan with seeds that were drawn before."""
+        steps = seeds.get("steps")
         draw_seed = None if steps is None else lambda: int(steps)
-        return await self.plan(
-            execution, name, {**inputs, **drawn.get("inputs", {})}, preset=preset, draw_seed=draw_seed
-        )
-
-    async def _begin(
-        self, execution: Execution, plan: Plan, earlier: RunRecord | None, backend: str, digest: str
-    ) -> tuple[RunRecord, bool]:
-        """Return the record of the run, in the ledger and active, and whether an earlier process began it."""
-        owner = self._owner.id
-        if earlier is not None and earlier.status == "running":
-            self._active.add(earlier.id)
-            mine = await execution.ledger.adopt_run(earlier.id, owner=earlier.owner, by=owner, plan_digest=plan.digest)
-            if mine:
-                return adopted(earlier, plan, owner), True
-            self._active.discard(earlier.id)
-            earlier = None  # another process was faster
-        record = new_record(execution, plan, backend=backend, owner=owner, request=digest, continued=earlier)
-        self._active.add(record.id)
-        await execution.ledger.add_run(record)
-        return record, False
+        given = {**inputs, **seeds.get("inputs", {})}
+        return await self.plan(execution, name, given, preset=preset, draw_seed=draw_seed)
 
     async def _row(
         self, execution: Execution, name: str, row: Mapping[str, Any], preset: str | None, out: Path | None
@@ -398,21 +350,3 @@ class Project:
             error=error.to_json(),
             failure=error,
         )
-
-    @cached_property
-    def _owner(self) -> Owner:
-        return Owner(self._locks)
-
-    @property
-    def _locks(self) -> Path:
-        return self.layout.state / "locks"
-
-    def _is_alive(self, run: RunRecord) -> bool:
-        if "_owner" in self.__dict__ and run.owner == self._owner.id:
-            return run.id in self._active
-        return is_alive(self._locks, run.owner)
-
-
-async def _maybe(closing: Any) -> None:
-    if closing is not None:
-        await closing

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 
 from comfypipe._types import JSONObject
@@ -76,8 +75,3 @@ def new_record(
         inputs={name: value_to_json(value, execution.layout) for name, value in plan.inputs.items()},
         seeds=continued.seeds if continued else seeds_of(plan),
     )
-
-
-def adopted(record: RunRecord, plan: Plan, owner: str) -> RunRecord:
-    """Return the record of a run whose process died, as *owner* goes on with it."""
-    return replace(record, owner=owner, plan_digest=plan.digest)

@@ -1,7 +1,8 @@
 """Several coroutines at once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 from comfypipe.errors import ComfypipeError, RunCancelled
@@ -22,6 +23,28 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T | ComfypipeEr
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def as_they_end(work: Iterable[Coroutine[Any, Any, T]], at_once: int) -> AsyncGenerator[T, None]:
+    """
+    Run *work*, so many *at_once*, and yield what each gives as it ends.
+
+    Of *work* only as much is taken as there is room for. Closing the generator cancels what goes on, and waits for it.
+    """
+    pending: set[asyncio.Task[T]] = set()
+    waiting = iter(work)
+    try:
+        while True:
+            pending |= {asyncio.create_task(each) for each in islice(waiting, at_once - len(pending))}
+            if not pending:
+                return
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
 
 
 async def _caught(work: Coroutine[Any, Any, T]) -> T | ComfypipeError:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from comfypipe.errors import RunCancelled, RunFailed
-from comfypipe.execution.together import settle
+from comfypipe.execution.together import as_they_end, settle
 
 
 async def give(value: int) -> int:
@@ -71,3 +71,28 @@ def test_cancelling_waits_for_all() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(steps())
     assert [1, 2] == sorted(cleaned)
+
+
+def test_results_come_as_they_end_and_no_more_is_begun_than_there_is_room_for() -> None:
+    """With room for two, the third is begun when one has ended; everything comes, in the order of ending."""
+    begun: list[int] = []
+
+    async def part(number: int, gate: asyncio.Event) -> int:
+        begun.append(number)
+        await gate.wait()
+        return number
+
+    async def steps() -> tuple[list[int], list[int]]:
+        gates = [asyncio.Event() for _ in range(3)]
+        gates[1].set()
+        results: list[int] = []
+        async for result in as_they_end((part(number, gates[number]) for number in range(3)), 2):
+            results.append(result)
+            if result == 1:
+                assert [0, 1] == begun
+            gates[2].set()
+            if result == 2:
+                gates[0].set()
+        return results, begun
+
+    assert ([1, 2, 0], [0, 1, 2]) == asyncio.run(steps())
