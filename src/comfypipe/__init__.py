@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from comfypipe.execution.project import Project as Project
     from comfypipe.execution.records import Output as Output
     from comfypipe.execution.records import Run as Run
+    from comfypipe.orchestration.flows import flow as flow
 
     __version__: str
 
@@ -20,10 +21,11 @@ _PLACES = {
     "Output": "comfypipe.execution.records",
     "Project": "comfypipe.execution.project",
     "Run": "comfypipe.execution.records",
+    "flow": "comfypipe.orchestration.flows",
 }
 """By public name, the module that has it."""
 
-__all__ = ["ComfypipeError", "Output", "Project", "Run", "__version__", "errors"]
+__all__ = ["ComfypipeError", "Output", "Project", "Run", "__version__", "errors", "flow"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,11 @@
 """One Prefect server for all tests of flows."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.flows.prefect_server import PrefectServer, shared_server
 
 
@@ -47,3 +47,14 @@ def prefect_api(prefect_workers: PrefectServer) -> Iterator[PrefectServer]:
         LocalFileSystem(basepath=str(home / "results")).save("test-results", overwrite=True)
         with settings.temporary_settings(results):
             yield prefect_workers
+
+
+@pytest.fixture
+def project_copy(root: Path, tmp_path: Path) -> Path:
+    """Return a copy of this repository's own project, with nothing run in it yet."""
+    copy = tmp_path / "project"
+    for folder in ("assets", "flows", "manifests", "workflows"):
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("prefect.yaml", "pyproject.toml"):
+        shutil.copy(root / file, copy)
+    return copy

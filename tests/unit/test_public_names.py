@@ -10,7 +10,7 @@ import comfypipe
 
 def test_the_public_names_are_these() -> None:
     """Adding or removing a public name is a decision: this list says which there are."""
-    assert ["ComfypipeError", "Output", "Project", "Run", "__version__", "errors"] == sorted(comfypipe.__all__)
+    assert ["ComfypipeError", "Output", "Project", "Run", "__version__", "errors", "flow"] == sorted(comfypipe.__all__)
 
 
 def test_every_public_name_is_there() -> None:

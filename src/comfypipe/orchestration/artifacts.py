@@ -124,11 +124,16 @@ def artifact_url(file: Output, template: str | None = None) -> str | None:
     return place.replace("{sha256}", file.sha256).replace("{filename}", quote(file.filename))
 
 
+def link_to(file: Output) -> str:
+    """Return a stored file as markdown: a link where a browser can follow it, its path where not."""
+    url = artifact_url(file)
+    return f"[{_code(file.filename)}]({url})" if url else _code(str(file.path))
+
+
 def _listed(name: str, files: Sequence[Output]) -> Iterator[str]:
     for file in files:
-        url = artifact_url(file)
-        place = f"[{_code(file.filename)}]({url})" if url else _code(str(file.path))
-        yield f"- {_code(name)}: {place} ({file.media_type}, {file.size_bytes:,} bytes, {_code(file.sha256[:12])})"
+        about = f"{file.media_type}, {file.size_bytes:,} bytes, {_code(file.sha256[:12])}"
+        yield f"- {_code(name)}: {link_to(file)} ({about})"
 
 
 def _files(run: Run) -> Iterator[tuple[str, Output]]:

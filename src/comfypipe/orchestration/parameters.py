@@ -55,8 +55,17 @@ class Parameters:
         return "\n".join([summary, "", "Args:", *lines]) if lines else summary
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a call by input name, without those that were left empty."""
-        return {self.names[name]: value for name, value in values.items() if value is not None}
+        """
+        Return what a call gives by input name: without what was left empty, or as the manifest has it.
+
+        The manifest's paths are relative to the project, those of a call to the working directory.
+        """
+        defaults = {name: each.default for name, each in self.signature.parameters.items()}
+        return {
+            self.names[name]: value
+            for name, value in values.items()
+            if value is not None and value != defaults.get(name)
+        }
 
 
 def parameters(inputs: Mapping[str, InputSpec], preset: Mapping[str, Any] | None = None) -> Parameters:

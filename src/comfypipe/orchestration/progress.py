@@ -1,14 +1,23 @@
 """How far a run is, as Prefect shows it: a progress artifact, a task run for each step, and lines in the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias, cast
 
+from prefect import State, task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Cancelled, Completed, Failed
 
+from comfypipe.errors import ComfypipeError
 from comfypipe.execution.events import Event, JobFailed, JobFinished, RunStarted, StepFinished, StepSkipped, StepStarted
 from comfypipe.orchestration.artifacts import artifact_key, attempt
+
+MakeState: TypeAlias = Callable[[], State]
+"""Makes a state when it is due: Prefect's server orders states by the time at which they were made."""
 
 EVERY_S = 2.0
 """Progress is told no more often: each time is a request to Prefect's server."""
@@ -80,3 +89,60 @@ async def _whenever(changed: asyncio.Event, tell: Callable[[], Awaitable[None]])
         changed.clear()
         await tell()
         await asyncio.sleep(EVERY_S)
+
+
+class StepTasks:
+    """
+    A Prefect task run for each step of a run, from its start to its end, so that Prefect shows them as it shows tasks.
+
+    The steps themselves are run by `comfypipe.execution`; these task runs follow them.
+    """
+
+    def __init__(self) -> None:
+        self._ended: dict[str, asyncio.Future[MakeState]] = {}
+        self._errors: dict[str, ComfypipeError] = {}
+        self._following: set[asyncio.Task[Any]] = set()
+
+    def __call__(self, event: Event) -> None:
+        """Begin or end a task run, where *event* begins or ends a step."""
+        match event:
+            case StepStarted():
+                self._begin(event.step)
+            case JobFailed():
+                self._errors.setdefault(event.step, event.error)
+            case StepSkipped():
+                self._end(event.step, partial(Completed, name="Skipped"))
+            case StepFinished():
+                self._end(event.step, self._state(event))
+
+    async def settle(self) -> None:
+        """Wait for the task runs to end; those whose steps never did are cancelled."""
+        for ended in self._ended.values():
+            if not ended.done():
+                ended.set_result(partial(Cancelled, message="the run was cancelled"))
+        await asyncio.gather(*self._following, return_exceptions=True)
+
+    def _begin(self, step: str) -> asyncio.Future[MakeState]:
+        ended = self._ended[step] = asyncio.get_running_loop().create_future()
+
+        @task(name=step, task_run_name=step, cache_policy=NO_CACHE)
+        async def follow() -> State:
+            made: State = (await asyncio.shield(ended))()
+            return made
+
+        # Prefect's types say that the state is there at once; for an async task it is awaited.
+        call = cast("Coroutine[Any, Any, State]", follow(return_state=True))
+        self._following.add(asyncio.create_task(call))
+        return ended
+
+    def _end(self, step: str, state: MakeState) -> None:
+        ended = self._ended.get(step) or self._begin(step)
+        ended.set_result(state)
+
+    def _state(self, event: StepFinished) -> MakeState:
+        if event.status == "completed":
+            return Completed
+        if event.status == "cancelled":
+            return partial(Cancelled, message="a step that it reads did not end well")
+        error = self._errors.get(event.step)
+        return partial(Failed, message=str(error) if error else "failed")

@@ -149,10 +149,20 @@ def test_names_that_mean_something_elsewhere_get_an_underscore() -> None:
     assert set(schema(inputs)["properties"]) == set(made.names)
 
 
-def test_given_leaves_out_what_was_left_empty() -> None:
-    """The values of a call come back under the inputs' own names, the empty ones left out."""
-    made = parameters({"class": StringInput(), "seed": SeedInput(), "flag": BooleanInput(default=False)})
-    assert {"class": "x", "flag": False} == made.given({"class_": "x", "seed": None, "flag": False})
+def test_given_is_what_a_call_adds_to_the_manifest() -> None:
+    """The values of a call come back under the inputs' own names; what is empty or the default is left out."""
+    made = parameters(
+        {
+            "class": StringInput(),
+            "seed": SeedInput(),
+            "flag": BooleanInput(default=False),
+            "photo": ImageInput(default="assets/vase.png"),
+            "size": IntegerInput(default=8),
+        },
+        {"size": 16},
+    )
+    values = {"class_": "x", "seed": None, "flag": True, "photo": "assets/vase.png", "size": 8}
+    assert {"class": "x", "flag": True, "size": 8} == made.given(values)
 
 
 def test_the_signature_is_keyword_only() -> None:

@@ -1,0 +1,133 @@
+"""Flows that are broken off: cancelled, or killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun
+from tests.flows.observed import eventually
+from tests.flows.prefect_server import PrefectServer, running
+
+from comfypipe.execution.project import Project
+from comfypipe.orchestration import flow
+from comfypipe.store.records import OPEN
+
+pytestmark = pytest.mark.slow
+
+COLOURS = [f"#{number:02x}8040" for number in range(0, 240, 20)]
+SCRIPT = f"""
+import asyncio
+from comfypipe.orchestration import flow
+asyncio.run(flow("product_card")(size=768, colours={COLOURS!r}))
+"""
+
+
+async def begun(project: Project, *, completed: int) -> str:
+    """Return the id of the newest run, once so many of its jobs are completed."""
+
+    async def read() -> str | None:
+        for run in await project.ledger.runs(limit=1):
+            jobs = await project.ledger.jobs(run.id)
+            if sum(job.status == "completed" for job in jobs) >= completed:
+                return run.id
+        return None
+
+    return await eventually(read, what="a run that has begun", timeout_s=120)
+
+
+async def labelled(run_id: str) -> FlowRun:
+    """Return the flow run that bears the label of a run; it is written in the background."""
+
+    async def read() -> FlowRun | None:
+        async with get_client() as client:
+            runs = await client.read_flow_runs()
+        return next((each for each in runs if f"comfypipe.run.{run_id}" in each.labels), None)
+
+    return await eventually(read, what="the label of the run")
+
+
+async def executions(project: Project) -> Counter[str]:
+    """Return by the job's digest how often a prompt was submitted, over all runs."""
+    found: Counter[str] = Counter()
+    for run in await project.ledger.runs(limit=100):
+        digests = {job.id: job.digest for job in await project.ledger.jobs(run.id)}
+        found.update(digests[attempt.job_id] for attempt in await project.ledger.attempts(run.id))
+    return found
+
+
+async def statuses(project: Project, run_id: str) -> tuple[str, set[str]]:
+    """Return the status of a run, and those of its attempts."""
+    attempts = await project.ledger.attempts(run_id)
+    return (await project.ledger.run(run_id)).status, {attempt.status for attempt in attempts}
+
+
+def test_a_cancelled_flow_cancels_its_run(prefect_api: PrefectServer, project_copy: Path) -> None:
+    """A flow that is cancelled cancels its prompts on the backend before it ends, and the ledger says so."""
+
+    async def scenario() -> None:
+        async with Project.load(project_copy) as project:
+            made = flow("product_card", project)
+            task = asyncio.ensure_future(made(size=1024, colours=COLOURS))
+            run_id = await begun(project, completed=2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            status, attempts = await statuses(project, run_id)
+            assert ("cancelled", True) == (status, "cancelled" in attempts)
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_flow_goes_on_and_repeats_nothing(
+    prefect_api: PrefectServer, project_copy: Path, tmp_path: Path
+) -> None:
+    """After kill -9 in the middle of a pipeline, the same flow goes on: what was completed is not executed again."""
+
+    async def scenario() -> None:
+        async with Project.load(project_copy) as project:
+            command, log = [sys.executable, "-c", SCRIPT], tmp_path / "killed.log"
+            with running(command, prefect_api.environment, project_copy, log) as process:
+                killed = await begun(project, completed=4)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            before = await executions(project)
+            done = {job.digest for job in await project.ledger.jobs(killed) if job.status == "completed"}
+            assert "running" == (await project.ledger.run(killed)).status
+
+            run = await flow("product_card", project)(size=768, colours=COLOURS)
+            after = await executions(project)
+            assert (killed, "completed") == (run.id, run.status)
+            assert len(done) >= 4
+            assert {digest: before[digest] for digest in done} == {digest: after[digest] for digest in done}
+            assert 1 + 12 + 12 + 1 == len(after)
+
+    asyncio.run(scenario())
+
+
+def test_the_hook_cancels_what_a_dead_process_left(
+    prefect_api: PrefectServer, project_copy: Path, tmp_path: Path
+) -> None:
+    """Prefect's cancellation hook ends the run of a process that is gone: it knows the run by the flow run's label."""
+
+    async def scenario() -> None:
+        async with Project.load(project_copy) as project:
+            command, log = [sys.executable, "-c", SCRIPT], tmp_path / "killed.log"
+            with running(command, prefect_api.environment, project_copy, log) as process:
+                run_id = await begun(project, completed=1)
+                flow_run = await labelled(run_id)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            assert ("Running", "running") == (flow_run.state_name, (await project.ledger.run(run_id)).status)
+            made = flow("product_card", project)
+            hook: Any = made.on_cancellation_hooks[0]
+            await hook(flow=made, flow_run=flow_run, state=flow_run.state)
+            status, attempts = await statuses(project, run_id)
+            assert ("cancelled", False) == (status, bool(attempts & {*OPEN}))
+
+    asyncio.run(scenario())
