@@ -10,7 +10,11 @@ from comfypipe.diagnostics import did_you_mean
 from comfypipe.errors import UsageError
 from comfypipe.project import ProjectLayout
 
-SCHEMES: Mapping[str, str] = {"embedded": "comfypipe.backends.embedded"}
+SCHEMES: Mapping[str, str] = {
+    "embedded": "comfypipe.backends.embedded",
+    "http": "comfypipe.backends.comfyui",
+    "https": "comfypipe.backends.comfyui",
+}
 """By URL scheme, the module whose ``create(url, settings, layout)`` opens it."""
 
 OpenBackend = Callable[[str, ProjectLayout], Backend]
