@@ -1,6 +1,7 @@
 """What goes wrong in a template, said in its own terms: the file, the line, and what to do."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from comfypipe.errors import TemplateError, TemplateTooExpensive, TemplateUndefi
 from comfypipe.template.undefined import UndefinedName
 
 _NAMES_SHOWN = 8
+_FILES_LOOKED_AT = 5000
 
 
 def to_template_error(error: Exception, main: str, defined: Iterable[str], root: Path) -> TemplateError:
@@ -91,5 +93,5 @@ def _not_found(error: TemplateNotFound, main: str, source: Source, root: Path) -
     name = str(error.name or error.message or "")
     if name == main:
         return TemplateError("there is no such file", source=Source(main))
-    files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    files = [path.relative_to(root).as_posix() for path in islice(root.rglob("*"), _FILES_LOOKED_AT) if path.is_file()]
     return TemplateError(f'there is no file "{name}" in {root.name}/', hint=did_you_mean(name, files), source=source)

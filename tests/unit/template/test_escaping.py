@@ -189,3 +189,79 @@ def test_nothing_is_added_by_a_value(templates: Templates) -> None:
     evil = '"}}, "9": {"class_type": "Evil", "inputs": {"x": "'
     templates.write('{"1": {"class_type": "Text", "inputs": {"text": "{{ text }}"}}}')
     assert {"1": {"class_type": "Text", "inputs": {"text": evil}}} == templates.document(text=evil)
+
+
+MACROS = """\
+{%- macro text(x) %}<{{ x }}{% if x %}|{{ x }}{% endif %}>{% endmacro -%}
+{%- macro value(x) %}["{{ x }}", {{ x }}]{% endmacro -%}
+{%- macro around() %}({{ caller() }}){% endmacro -%}
+"""
+MARK = "\ue000mark\ue000"
+
+
+def inside(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return template text as it may stand inside a string, made of *inner*."""
+    return st.one_of(
+        st.tuples(inner, inner).map("".join),
+        inner.map("{{% if x %}}{0}{{% else %}}-{{% endif %}}".format),
+        inner.map("{{% for i in [1, 2] %}}{0}{{% endfor %}}".format),
+        inner.map("{{% with y = x %}}{0}{{{{ y }}}}{{% endwith %}}".format),
+        inner.map("{{% call around() %}}{0}{{% endcall %}}".format),
+        inner.map("{{% set kept %}}{0}{{% endset %}}{{{{ kept }}}}".format),
+        inner.map("{{% filter string %}}{0}{{% endfilter %}}".format),
+        inner.map("{{% for i in [x] recursive %}}{0}{{% endfor %}}".format),
+    )
+
+
+def outside(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return template text as it may stand in a value's place, made of *inner*."""
+    return st.one_of(
+        inner.map("[{0}]".format),
+        st.tuples(inner, inner).map(lambda pair: "[{}, {}]".format(*pair)),
+        st.tuples(INSIDE, inner).map(lambda pair: '{{"k{}": {}}}'.format(*pair)),
+        st.tuples(inner, inner).map(lambda pair: "{{% if x %}}{}{{% else %}}{}{{% endif %}}".format(*pair)),
+        inner.map("[{{% for i in [1, 2] %}}{0},{{% endfor %}}]".format),
+        inner.map("{{% call around_value() %}}{0}{{% endcall %}}".format),
+    )
+
+
+INSIDE = st.recursive(
+    st.sampled_from(
+        [
+            *["a", "", r"\\", '\\"', r"\n", r"\u00e9", "{{ x }}", "{{ text(x) }}", "{{- x -}}", '{# " #}'],
+            *["{% include 'inner.j2' %}", "{% raw %}{{ x }}{% endraw %}", "{{ x ~ 1 }}", "{{ [x]|first }}"],
+            "{{ text(text(x)) }}",
+        ]
+    ),
+    inside,
+    max_leaves=5,
+)
+OUTSIDE = st.recursive(
+    st.one_of(
+        INSIDE.map('"{0}"'.format),
+        st.sampled_from(["1", "{{ x }}", "{{ value(x) }}", "{% include 'outer.j2' %}", "{{ [x, {'k': x}] }}", "null"]),
+    ),
+    outside,
+    max_leaves=6,
+)
+
+
+def replaced(value: Any, text: str) -> Any:
+    """Return *value* with *text* in every place of the mark."""
+    match value:
+        case str():
+            return value.replace(MARK, text)
+        case list():
+            return [replaced(each, text) for each in value]
+        case dict():
+            return {key.replace(MARK, text): replaced(each, text) for key, each in value.items()}
+    return value
+
+
+@given(template=OUTSIDE, text=STRINGS.filter(bool))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_template(templates: Templates, template: str, text: str) -> None:
+    """In any template, a hostile string gives what a harmless one gives, with the one in the place of the other."""
+    around = "{%- macro around_value() %}[{{ caller() }}]{% endmacro -%}"
+    templates.write(f'{MACROS}{around}{{"1": {template}}}', inner="<{{ x }}>", outer='{"k": {{ x }}, "l": "{{ x }}"}')
+    assert replaced(templates.document(x=MARK), text) == templates.document(x=text)

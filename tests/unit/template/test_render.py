@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +277,23 @@ def test_values_must_be_json(templates: Templates) -> None:
             templates.document(x=[value])
     with pytest.raises(TemplateError, match="NaN"):
         templates.write('{"a": {{ x }}}').document(x=float("nan"))
+
+
+def test_jinja_waits_for_the_first_template() -> None:
+    """Importing the package does not import Jinja: commands that render nothing answer at once."""
+    code = "import sys, comfypipe.template, comfypipe.prompt.validate; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False\n" == done.stdout
+
+
+def test_threads_do_not_meet(templates: Templates) -> None:
+    """Renderings in several threads at once give each its own prompt."""
+    templates.write(
+        """{% from "parts/ids.j2" import next_id %}{
+        {% for x in xs %}"{{ next_id() }}": "{{ x }}",{% endfor %} }""",
+        parts_ids="{% set ns = namespace(n=0) %}{% macro next_id() %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% endmacro %}",
+    )
+    given = [[f"{thread}-{index}" for index in range(50)] for thread in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        documents = list(pool.map(lambda xs: templates.document(xs=xs), given))
+    assert [{str(index): x for index, x in enumerate(xs, 1)} for xs in given] == documents
