@@ -111,7 +111,10 @@ def test_a_success_with_an_error_among_its_messages_failed() -> None:
 
 def test_a_blocked_execution_is_not_the_end() -> None:
     """``ExecutionBlocked`` is told of as an error, and success follows."""
-    messages = (("execution_error", failure("ExecutionBlocked")), ("execution_success", {}))
+    messages: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("execution_error", failure("ExecutionBlocked")),
+        ("execution_success", {}),
+    )
     assert RunStatus.COMPLETED == parse_entry(entry(*messages)).status
     assert [] == list(
         parse_message({"type": "execution_error", "data": failure("ExecutionBlocked") | {"prompt_id": "p"}})
