@@ -105,7 +105,9 @@ def test_validate_passes_the_examples(examples: Path, typed: Type) -> None:
 def test_validate_reports_everything_at_once(examples: Path, typed: Type) -> None:
     """Findings of one pass: a key that is not there, a default out of range, a misspelt reference; exit status 3."""
     card = examples / "manifests" / "card.yaml"
-    card.write_text(card.read_text().replace("shadow: {type: number, default: 0.4", "shadow: {type: number, default: 4"))
+    card.write_text(
+        card.read_text().replace("shadow: {type: number, default: 0.4", "shadow: {type: number, default: 4")
+    )
     pipeline = examples / "manifests" / "product_card.yaml"
     pipeline.write_text(pipeline.read_text().replace("steps.cutout.outputs.image", "steps.cutuot.outputs.image"))
     upscale = examples / "manifests" / "upscale.yaml"
