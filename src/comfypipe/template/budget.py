@@ -39,13 +39,11 @@ class Budget:
     What is left of the limits, for one rendering.
 
     Attributes:
-        names: What the caller defined, for hints about undefined names.
         kept: Where parts of the rendering keep what they need once in it (imported modules, resolved names).
     """
 
-    def __init__(self, limits: Limits, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.names = names
         self.kept: dict[object, Any] = {}
         self._deadline = monotonic() + limits.time_s
         self._left = limits.size

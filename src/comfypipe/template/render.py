@@ -129,9 +129,10 @@ def _write(names: _Names, values: Mapping[str, Any], limits: Limits) -> "Writer"
     from comfypipe.template.fragment import Writer
 
     writer = Writer()
+    with _Translated(names, tuple(values)):
+        template = environment_of(names.root).get_template(names.main)  # the clock does not run while it is compiled
     with Spending(Budget(limits)) as budget, _Translated(names, tuple(values)):
         budget.weigh(values, strict=True)
-        template = environment_of(names.root).get_template(names.main)
         parts: Iterator[Any] = template.root_render_func(template.new_context(dict(values)))
         writer.write(parts)
     return writer
