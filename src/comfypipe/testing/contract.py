@@ -1,15 +1,4 @@
-"""
-For tests of backends, the project's own and yours: a contract that every place where prompts run has to keep.
-
-::
-
-    class TestMine(BackendContract):
-        @pytest.fixture
-        def backend(self, tmp_path: Path) -> Backend:
-            return MyBackend(tmp_path)
-
-The prompts use core nodes of ComfyUI that need no model, so that any server can run them. Needs pytest and Pillow.
-"""
+"""What every backend has to keep, as tests."""
 
 import asyncio
 import hashlib
@@ -21,18 +10,18 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from comfypipe._types import JSON, JSONObject
+from comfypipe._types import JSONObject
 from comfypipe.backends.base import (
     Backend,
     InputFile,
     NodeProgress,
     OutputFile,
     RunHandle,
-    RunResult,
     RunStatus,
-    Submission,
 )
 from comfypipe.errors import BackendError, PromptInvalid, RunFailed, ServerStateLost
+from comfypipe.testing.prompts import node, picture_prompt, slow_prompt, unique_prefix
+from comfypipe.testing.runs import fetched, run, submission
 
 _MAGIC = {
     "picture": b"\x89PNG",
@@ -41,47 +30,6 @@ _MAGIC = {
     "video": b"\x00\x00\x00",
     "sound": b"fLaC",
 }
-
-
-def node(class_type: str, /, **inputs: JSON) -> JSONObject:
-    """Return one node in API format; a link is ``["1", 0]``."""
-    return {"class_type": class_type, "inputs": inputs}
-
-
-def picture_prompt(colour: int, *, width: int = 16, height: int = 8, prefix: str | None = None) -> JSONObject:
-    """
-    Return a prompt that saves a picture of one colour; its output node is ``"2"``.
-
-    Args:
-        colour: ``0xRRGGBB``.
-        prefix: Of the file's name; one that nobody else has where nothing is said.
-    """
-    return {
-        "1": node("EmptyImage", width=width, height=height, batch_size=1, color=colour),
-        "2": node("SaveImage", images=["1", 0], filename_prefix=prefix or unique_prefix()),
-    }
-
-
-def slow_prompt(nodes: int = 200) -> JSONObject:
-    """Return a prompt that takes long: a chain of large blurs, none of which any cache can know."""
-    chain = {str(2 + index): _blur(str(1 + index)) for index in range(nodes)}
-    start = node("EmptyImage", width=1024, height=1024, batch_size=1, color=uuid4().int % 0xFFFFFF)
-    end = node("SaveImage", images=[str(1 + nodes), 0], filename_prefix=unique_prefix())
-    return {"1": start, **chain, "save": end}
-
-
-def unique_prefix() -> str:
-    """Return a file name prefix that nobody used before."""
-    return f"contract/{uuid4().hex}"
-
-
-def submission(prompt: JSONObject, *files: InputFile) -> Submission:
-    """Return a submission of *prompt* under a new id."""
-    return Submission(str(uuid4()), prompt, files)
-
-
-def _blur(source: str) -> JSONObject:
-    return node("ImageBlur", image=[source, 0], blur_radius=31, sigma=10.0)
 
 
 class BackendContract:
@@ -286,18 +234,6 @@ class BackendContract:
         with pytest.raises(BackendError):
             await backend.fetch(OutputFile("1", "images", filename), destination)
         assert [] == [each for each in (tmp_path / "fetched").glob("**/*") if each.is_file()]
-
-
-async def run(backend: Backend, prompt: JSONObject, *files: InputFile) -> RunResult:
-    """Submit a prompt and wait for its end."""
-    return await backend.wait(await backend.submit(submission(prompt, *files)))
-
-
-async def fetched(backend: Backend, output: OutputFile, folder: Path) -> bytes:
-    """Fetch a file and return its bytes."""
-    destination = folder / uuid4().hex / "file"
-    await backend.fetch(output, destination)
-    return destination.read_bytes()
 
 
 def _prompt_of_every_kind() -> JSONObject:
