@@ -69,6 +69,7 @@ class _Pipeline:
         self._library = library
         self._layout = layout
         self._found: list[Diagnostic] = []
+        self._unreadable: set[str | int] = set()
 
     def assemble(self) -> Assembly:
         workflows = {step.id: self._workflow(index, step) for index, step in enumerate(self._spec.steps)}
@@ -80,10 +81,11 @@ class _Pipeline:
         made = {
             step.id: self._step(index, step, workflow, reads[step.id])
             for index, step in enumerate(self._spec.steps)
-            if (workflow := workflows[step.id]) is not None
+            if (workflow := workflows[step.id]) is not None and index not in self._unreadable
         }
         steps = tuple(made[name] for name in order(reads) if name in made)
-        return Assembly(steps, self._spec.outputs, tuple(self._found), self._manifest)
+        outputs = {name: raw for name, raw in self._spec.outputs.items() if name not in self._unreadable}
+        return Assembly(steps, outputs, tuple(self._found), self._manifest)
 
     def _error(self, code: str, message: str, source: Source, hint: str | None = None) -> None:
         self._found.append(Diagnostic(code, message, source, hint))
@@ -145,6 +147,7 @@ class _Pipeline:
                 expression: Expression = parse_expression(text)
             except ExpressionError as error:
                 self._error("bad-expression", f"{who}: {error.problem}", source, error.hint)
+                self._unreadable.add(path[1])
                 continue
             self._found += scope.check(expression, who, source)
             reads |= expression.steps

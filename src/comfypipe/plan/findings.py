@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
+from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.errors import (
     ComfypipeError,
     InputInvalid,
@@ -61,9 +61,17 @@ def _missing_files(workflow: Manifest, layout: ProjectLayout) -> Iterator[Diagno
 
 
 def _missing(what: str, name: str, source: Source, layout: ProjectLayout) -> Diagnostic:
+    from difflib import get_close_matches  # a mistake is rare: its cost stays off the start-up path
+
+    hint: str | None
     folder = (layout.root / name).parent
-    present = [layout.show(each) for each in folder.iterdir()] if folder.is_dir() else []
-    hint = did_you_mean(name, present) or ("" if present else f"there is no folder {layout.show(folder)}") or None
+    if not folder.is_dir():
+        hint = f"there is no folder {layout.show(folder)}"
+        return Diagnostic("missing-file", f"{what} does not exist", source, hint)
+    # Compared without suffixes: these are alike in all of them.
+    present = {each.name.split(".", 1)[0]: each for each in sorted(folder.iterdir())}
+    close = get_close_matches(name.rsplit("/", 1)[-1].split(".", 1)[0], present, n=1, cutoff=0.6)
+    hint = f"did you mean {layout.show(present[close[0]])}?" if close else None
     return Diagnostic("missing-file", f"{what} does not exist", source, hint)
 
 

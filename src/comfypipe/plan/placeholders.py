@@ -60,10 +60,9 @@ def placeholder(spec: InputSpec, name: str, open_file: OpenFile) -> Value:
     """
     if spec.default is not None:
         return coerce(spec, spec.default, open_file, text=False)
-    value = _example(spec, name)
     try:
-        return coerce(spec, value, open_file, text=False)
-    except BadValue:
+        return coerce(spec, _example(spec, name), open_file, text=False)
+    except (BadValue, NoPlaceholder):
         raise NoPlaceholder(f"no value is known that {name} takes: give it a default") from None
 
 
@@ -140,8 +139,8 @@ def _(_spec: ModelInput, _name: str) -> str:
 
 
 @_example.register(JsonInput)
-def _(_spec: JsonInput, name: str) -> Any:
-    raise NoPlaceholder(f"no value is known that {name} takes: give it a default")
+def _(_spec: JsonInput, _name: str) -> Any:
+    raise NoPlaceholder("JSON may be anything")
 
 
 @_example.register(ListInput)
