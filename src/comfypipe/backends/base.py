@@ -54,6 +54,8 @@ class Submission:
         prompt: API format.
         accelerator: Wanted accelerators, first choice first; empty when any will do.
         extra_pnginfo: What saving nodes embed into files beside the prompt.
+        models: Paths of the model files that the manifest declares, such as ``models/loras/ink.safetensors``; None
+            where there is no manifest.
     """
 
     prompt_id: str
@@ -61,6 +63,7 @@ class Submission:
     files: tuple[InputFile, ...] = ()
     accelerator: tuple[str, ...] = ()
     extra_pnginfo: JSONObject = field(default_factory=dict)
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

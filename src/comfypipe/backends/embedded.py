@@ -230,6 +230,7 @@ def result_of(outcome: Outcome, prepared: Prepared) -> RunResult:
         error=error_of(outcome.end),
         execution_s=outcome.seconds,
         node_seconds=outcome.node_seconds,
+        simulated=outcome.simulated,
     )
 
 

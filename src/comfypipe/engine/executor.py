@@ -1,6 +1,6 @@
 """The engine: takes prompts in API format, runs them in this process, and says what they gave."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -115,18 +115,20 @@ class Engine:
         extra_pnginfo: JSONObject | None = None,
         listener: Listener | None = None,
         interruption: Interruption | None = None,
+        accelerator: str | None = None,
     ) -> Outcome:
         """
         Run the valid outputs of a prepared prompt to their end. Blocks.
 
         Args:
             interruption: Lets the caller stop the run, also before it starts.
+            accelerator: What it is asked to run on; only nodes that are simulated mind.
         """
         interruption = interruption or Interruption()
         with self._turn:
             self._running = (prompt_id, interruption)
             try:
-                work = self._plan(prepared, prompt_id, extra_pnginfo or {})
+                work = self._plan(prepared, prompt_id, extra_pnginfo or {}, accelerator)
                 return Runner(work, self.cache, interruption, listener).run()
             finally:
                 self._running = None
@@ -147,15 +149,11 @@ class Engine:
         running[1].request()
         return True
 
-    def _plan(self, prepared: Prepared, prompt_id: str, extra_pnginfo: JSONObject) -> Work:
+    def _plan(self, prepared: Prepared, prompt_id: str, extra_pnginfo: JSONObject, accelerator: str | None) -> Work:
         graph, outputs = prepared.graph, prepared.validation.outputs
-        needed = graph.ancestors(list(outputs))
+        order = _subgraph(graph, graph.ancestors(list(outputs))).order()
         fingerprints: dict[str, JSON] = {}
-        keys = node_keys(
-            graph,
-            _subgraph(graph, needed).order(),
-            lambda node: self._fingerprint(node, fingerprints),
-        )
+        keys = node_keys(graph, order, lambda node: self._fingerprint(node, fingerprints))
         return Work(
             prompt_id=prompt_id,
             graph=graph,
@@ -165,7 +163,18 @@ class Engine:
             keys=keys,
             classes=self.registry,
             folders=self.folders,
+            simulated=self._simulated(graph, order),
+            accelerator=accelerator,
         )
+
+    def _simulated(self, graph: PromptGraph, order: Sequence[str]) -> frozenset[str]:
+        """Return which nodes stand in for others, or read from one that does."""
+        found: set[str] = set()
+        for node_id in order:
+            node = graph.nodes[node_id]
+            if self.registry[node.class_type].simulated or any(link.node_id in found for _, link in node.links()):
+                found.add(node_id)
+        return frozenset(found)
 
     def _fingerprint(self, node: Node, found: dict[str, JSON]) -> tuple[bool, JSON]:
         function = self.registry[node.class_type].fingerprint

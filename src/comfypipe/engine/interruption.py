@@ -22,6 +22,16 @@ class Interruption:
         """Ask the run to stop as soon as it can."""
         self._requested.set()
 
+    def wait(self, seconds: float) -> None:
+        """
+        Return after so many seconds.
+
+        Raises:
+            Interrupted: The run is to stop: at once, not at the end.
+        """
+        self._requested.wait(seconds)
+        self.check()
+
     def check(self) -> None:
         """
         Return, unless the run is to stop.

@@ -18,6 +18,7 @@ class Outcome:
         cached: Nodes that were not run again.
         node_seconds: Execution time of the nodes that ran, in their order.
         seconds: From start to end.
+        simulated: Whether any node that was wanted stands in for one that needs a model.
     """
 
     prompt_id: str
@@ -26,6 +27,7 @@ class Outcome:
     cached: tuple[str, ...]
     node_seconds: Mapping[str, float]
     seconds: float
+    simulated: bool = False
 
     @property
     def succeeded(self) -> bool:

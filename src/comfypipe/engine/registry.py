@@ -112,6 +112,8 @@ class NodeClass:
             those that were not run for; returns the names of those that the node needs (``check_lazy_status``).
         input_is_list: The function takes every input as a whole list (``INPUT_IS_LIST``).
         schema: The form in which ``object_info`` describes the combos: V1 choices are checked by validation, V3 not.
+        simulated: It stands in for a class that needs a model: what depends on it is marked as simulated.
+        declared: How another server describes the class in ``object_info``, where that is to be repeated.
     """
 
     class_type: str
@@ -130,6 +132,8 @@ class NodeClass:
     validate: Callable[..., str | None] | None = None
     fingerprint: Callable[..., JSON] | None = None
     lazy: Callable[..., Sequence[str]] | None = None
+    simulated: bool = False
+    declared: JSONObject | None = None
 
 
 class Registry(Mapping[str, NodeClass]):
@@ -163,6 +167,8 @@ class Registry(Mapping[str, NodeClass]):
 
 def describe(node: NodeClass, folders: Folders | None = None) -> JSONObject:
     """Return one entry of ``/object_info``. Source: ComfyUI ``server.py``, ``node_info`` (0.3.64)."""
+    if node.declared is not None:
+        return node.declared
     groups: dict[str, dict[str, JSON]] = {"required": {}}
     for name, spec in node.inputs.items():
         groups.setdefault("optional" if spec.optional else "required", {})[name] = _describe_input(

@@ -33,6 +33,11 @@ from comfypipe.prompt.graph import Link, Node, PromptGraph
 
 _Inputs = Mapping[str, tuple[Any, ...]]
 
+SIMULATED: JSONObject = {
+    "simulated": {"by": "comfypipe", "note": "Nodes that need a model were stood in for: this is a placeholder."}
+}
+"""What is embedded into files that are not real, beside the prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -43,6 +48,8 @@ class Work:
         prompt: The prompt as it is embedded into files.
         outputs: Output nodes that are wanted.
         keys: Content keys of those nodes and of all that they read; None where a result must not be used again.
+        simulated: Those nodes that stand in for another, and all that depend on them.
+        accelerator: What the run is asked to run on; only stand-ins mind.
     """
 
     prompt_id: str
@@ -53,6 +60,12 @@ class Work:
     keys: Mapping[str, bytes | None]
     classes: Mapping[str, NodeClass]
     folders: Folders
+    simulated: frozenset[str] = frozenset()
+    accelerator: str | None = None
+
+    def extras_of(self, node_id: str) -> JSONObject:
+        """Return what a node embeds into files beside the prompt: that it is simulated, too, where it is."""
+        return self.extra_pnginfo | SIMULATED if node_id in self.simulated else self.extra_pnginfo
 
     def class_of(self, node_id: str) -> NodeClass:
         """Return the class of a node."""
@@ -69,10 +82,16 @@ class NodeContext:
     prompt: JSONObject
     extra_pnginfo: JSONObject
     report: Callable[[NodeProgressed | NodeSaid], None]
+    wait: Callable[[float], None]
+    accelerator: str | None = None
 
     def progress(self, value: float, maximum: float, preview: bytes | None = None) -> None:
         """Report *value* of *maximum* steps done, maybe with a picture; raises where the run is to stop."""
         self.report(NodeProgressed(self.prompt_id, self.node_id, value, maximum, preview))
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long; raises at once where the run is to stop."""
+        self.wait(seconds)
 
     def say(self, text: str) -> None:
         """Show a line of text on the node."""
@@ -117,7 +136,15 @@ class Runner:
         self._tell(NodesCached(prompt_id, cached))
         end = self._run_nodes() or RunSucceeded(prompt_id)
         self._tell(end)
-        return Outcome(prompt_id, end, self._outputs, cached, self._node_seconds, perf_counter() - began)
+        return Outcome(
+            prompt_id,
+            end,
+            self._outputs,
+            cached,
+            self._node_seconds,
+            perf_counter() - began,
+            bool(self._work.simulated),
+        )
 
     def _run_nodes(self) -> RunFailed | RunInterrupted | None:
         self._schedule.want(self._work.outputs)
@@ -171,18 +198,19 @@ class Runner:
 
     def _call(self, node_id: str, inputs: _Inputs) -> Entry:
         node_class = self._work.class_of(node_id)
-        work = self._work
-        context = NodeContext(work.folders, work.prompt_id, node_id, work.prompt, work.extra_pnginfo, self._report)
+        context = self._context(node_id) if declares(node_class.function, "context") else None
         began = perf_counter()
         try:
-            return call_node(
-                node_class,
-                inputs,
-                context if declares(node_class.function, "context") else None,
-                self._interruption.check,
-            )
+            return call_node(node_class, inputs, context, self._interruption.check)
         finally:
             self._node_seconds[node_id] = self._node_seconds.get(node_id, 0) + perf_counter() - began
+
+    def _context(self, node_id: str) -> NodeContext:
+        work = self._work
+        extras, wait = work.extras_of(node_id), self._interruption.wait
+        return NodeContext(
+            work.folders, work.prompt_id, node_id, work.prompt, extras, self._report, wait, work.accelerator
+        )
 
     def _finish(self, node_id: str, entry: Entry) -> None:
         key = self._work.keys[node_id]

@@ -20,6 +20,7 @@ def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission
         ),
         accelerator=tuple(record.accelerator),
         extra_pnginfo={"comfypipe": {"run": run.id, "workflow": job.workflow, "digest": job.digest}},
+        models=tuple(model.path for model in job.models),
     )
 
 
