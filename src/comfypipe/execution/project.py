@@ -112,7 +112,7 @@ class Project:
     def _starter(self) -> Starter:
         return Starter(self.layout.state / "locks", self._same)
 
-    @property
+    @cached_property
     def artifacts(self) -> ArtifactStore:
         """The store of files."""
         return ArtifactStore(self.layout.artifacts)

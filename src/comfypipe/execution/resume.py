@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 
 from comfypipe._types import JSONObject
@@ -71,7 +72,12 @@ def new_record(
         owner=owner,
         backend=backend,
         created_ms=now_ms(),
-        version=version("comfypipe"),
+        version=_version(),
         inputs={name: value_to_json(value, execution.layout) for name, value in plan.inputs.items()},
         seeds=continued.seeds if continued else seeds_of(plan),
     )
+
+
+@cache
+def _version() -> str:
+    return version("comfypipe")  # reads a file

@@ -36,6 +36,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._swept = False
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -48,7 +49,9 @@ class ArtifactStore:
         path = self._root / _INCOMING / secrets.token_hex(12)
         with disk_faults(self._root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(path.parent)
+            if not self._swept:
+                self._swept = True
+                _sweep(path.parent)
         try:
             yield path
         finally:

@@ -93,8 +93,7 @@ class Ledger:
 
     async def runs_of_request(self, request_digest: str, *, limit: int = 20) -> tuple[RunRecord, ...]:
         """Return the newest runs that were asked for in the same words, newest first."""
-        query = sa.select(runs).where(runs.c.request_digest == request_digest)
-        return await self._rows(RunRecord, query.order_by(runs.c.id.desc()).limit(limit))
+        return await self._rows(RunRecord, _RUNS_OF_REQUEST, {"request": request_digest, "limit": limit})
 
     # Jobs
 
@@ -256,6 +255,12 @@ def _stored_jobs(simulated: bool, in_chain: bool) -> "sa.Select[Any]":
 
 
 _INSERT_RUN, _INSERT_JOB, _INSERT_ATTEMPT, _INSERT_OUTPUT = map(sa.insert, (runs, jobs, attempts, outputs))
+_RUNS_OF_REQUEST = (
+    sa.select(runs)
+    .where(runs.c.request_digest == sa.bindparam("request"))
+    .order_by(runs.c.id.desc())
+    .limit(sa.bindparam("limit"))
+)
 _DELETE_OUTPUTS = sa.delete(outputs).where(outputs.c.job_id == sa.bindparam("job"))
 _JOB_IS_KNOWN = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
 _ATTEMPTS_AT = sa.select(attempts).where(attempts.c.job_id == sa.bindparam("job")).order_by(attempts.c.number)

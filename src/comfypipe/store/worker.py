@@ -40,6 +40,7 @@ class DatabaseWorker:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: sa.Engine | None = None
+        self._connection: sa.Connection | None = None
         self._waiting: deque[_Call] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="comfypipe-ledger")
 
@@ -86,11 +87,22 @@ class DatabaseWorker:
             call.future.set_result(result)
 
     def _transact(self, calls: Sequence[_Call]) -> list[Any]:
+        connection = self._connected()
+        connection.execution_options(writes=any(call.writes for call in calls))
+        try:
+            with connection.begin():
+                return [call.function(connection) for call in calls]
+        except BaseException:
+            self._connection = None  # whatever is wrong with it, the next call has another one
+            connection.close()
+            raise
+
+    def _connected(self) -> sa.Connection:
         if self._engine is None:
             self._engine = open_database(self._url)
-        writes = any(call.writes for call in calls)
-        with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
-            return [call.function(connection) for call in calls]
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
 
     def _explained(self, error: BaseException) -> BaseException:
         if not isinstance(error, DBAPIError) or self._engine is None:
@@ -100,6 +112,8 @@ class DatabaseWorker:
         return explained
 
     def _dispose(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
         if self._engine is not None:
             self._engine.dispose()
-            self._engine = None
+        self._connection = self._engine = None
