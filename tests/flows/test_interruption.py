@@ -20,11 +20,11 @@ from comfypipe.store.records import OPEN
 
 pytestmark = pytest.mark.slow
 
-COLOURS = [f"#{number:02x}8040" for number in range(0, 240, 20)]
+COLOURS = [f"#{number:02x}8040" for number in range(0, 240, 30)]
 SCRIPT = f"""
 import asyncio
 from comfypipe.orchestration import flow
-asyncio.run(flow("product_card")(size=768, colours={COLOURS!r}))
+asyncio.run(flow("product_card")(size=512, colours={COLOURS!r}))
 """
 
 
@@ -73,7 +73,7 @@ def test_a_cancelled_flow_cancels_its_run(prefect_api: PrefectServer, project_co
     async def scenario() -> None:
         async with Project.load(project_copy) as project:
             made = flow("product_card", project)
-            task = asyncio.ensure_future(made(size=1024, colours=COLOURS))
+            task = asyncio.ensure_future(made(size=768, colours=COLOURS))
             run_id = await begun(project, completed=2)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -100,12 +100,12 @@ def test_a_killed_flow_goes_on_and_repeats_nothing(
             done = {job.digest for job in await project.ledger.jobs(killed) if job.status == "completed"}
             assert "running" == (await project.ledger.run(killed)).status
 
-            run = await flow("product_card", project)(size=768, colours=COLOURS)
+            run = await flow("product_card", project)(size=512, colours=COLOURS)
             after = await executions(project)
             assert (killed, "completed") == (run.id, run.status)
             assert len(done) >= 4
             assert {digest: before[digest] for digest in done} == {digest: after[digest] for digest in done}
-            assert 1 + 12 + 12 + 1 == len(after)
+            assert 1 + 8 + 8 + 1 == len(after)
 
     asyncio.run(scenario())
 

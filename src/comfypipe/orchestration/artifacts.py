@@ -24,13 +24,13 @@ IMAGES_SHOWN = 24
 
 async def publish_run(run: Run) -> None:
     """
-    Publish how *run* went: a table of its steps, its outputs as markdown, and its pictures.
+    Publish how *run* went: its outputs as markdown, its pictures, and a table of its steps where it has several.
 
     Pictures only where `URL_VARIABLE` says how a browser reaches them: Prefect shows an address, not a file.
     """
-    await attempt(
-        acreate_table_artifact(table_of_steps(run), key=artifact_key(run.name, "steps"), description=title(run))
-    )
+    if len(run.steps) > 1:
+        key, table = artifact_key(run.name, "steps"), table_of_steps(run)
+        await attempt(acreate_table_artifact(table, key=key, description=title(run)))
     await attempt(acreate_markdown_artifact(markdown_of(run), key=artifact_key(run.name, "outputs")))
     for name, file, url in list(_pictures(run))[:IMAGES_SHOWN]:
         key = artifact_key(run.name, name)

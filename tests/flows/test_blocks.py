@@ -1,0 +1,49 @@
+"""Blocks, kept on a real Prefect server."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect.blocks.core import Block
+from pydantic import SecretStr, ValidationError
+from tests.flows.prefect_server import PrefectServer
+
+from comfypipe.orchestration import ComfyICUCredentials
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_key_is_kept_and_not_shown(prefect_api: PrefectServer) -> None:
+    """A credentials block comes back from the server as it was stored, by its type's slug, and never shows its key."""
+    block = ComfyICUCredentials(api_key=SecretStr("sk-very-secret"), base_url="https://runs.example/api/v1")
+    block.save("production", overwrite=True)
+    loaded = Block.load("comfyicu-credentials/production")
+    assert isinstance(loaded, ComfyICUCredentials)
+    assert ("sk-very-secret", "https://runs.example/api/v1") == (loaded.api_key.get_secret_value(), loaded.base_url)
+    assert "very-secret" not in f"{loaded!r} {loaded} {loaded.model_dump_json()}"
+
+
+def test_the_client_sends_the_key() -> None:
+    """Requests of the block's client go to its address, with the key as a bearer token, and follow no redirect."""
+    credentials = ComfyICUCredentials(api_key=SecretStr("k"), base_url="https://runs.example/api/v1")
+
+    async def scenario() -> httpx.Request:
+        async with credentials.get_client() as client:
+            assert not client.follow_redirects
+            return client.build_request("GET", "/workflows")
+
+    request = asyncio.run(scenario())
+    assert ("https://runs.example/api/v1/workflows", "Bearer k") == (str(request.url), request.headers["Authorization"])
+
+
+@pytest.mark.parametrize("url", ["runs.example", "ftp://runs.example", "https:// x"])
+def test_an_address_is_checked(url: str) -> None:
+    """What is no http address is refused when the block is made."""
+    with pytest.raises(ValidationError):
+        ComfyICUCredentials(api_key=SecretStr("k"), base_url=url)
+
+
+def test_the_server_knows_the_block_by_itself(prefect_api: PrefectServer, tmp_path: Path) -> None:
+    """The package's entry point offers the block to Prefect: its form is there without any command."""
+    assert "comfyicu-credentials" in prefect_api.prefect("block", "type", "ls", cwd=tmp_path)
