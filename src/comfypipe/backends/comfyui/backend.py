@@ -1,6 +1,7 @@
 """One ComfyUI server: prompts are queued there, watched, and their files fetched."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -125,9 +126,10 @@ class ComfyUIBackend:
         return handle
 
     async def _post(self, submission: Submission) -> Accepted:
-        body = submission_body(submission, self._socket.client_id)
+        # In ASCII: a prompt may hold lone surrogates, which UTF-8 cannot.
+        body = json.dumps(submission_body(submission, self._socket.client_id)).encode("ascii")
         try:
-            reply = await self._http.request("POST", "/prompt", json=body)
+            reply = await self._http.request("POST", "/prompt", content=body, headers=_JSON)
         except BackendUnavailable as error:
             if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
                 raise  # nothing was sent
@@ -251,6 +253,7 @@ class ComfyUIBackend:
         return parse_history((await self._http.request("GET", f"/history/{prompt_id}")).body, prompt_id)
 
 
+_JSON = {"Content-Type": "application/json"}
 _PARTLY_REFUSED = {
     "type": "prompt_outputs_failed_validation",
     "message": "The server would have left out some of the outputs",
