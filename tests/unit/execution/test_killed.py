@@ -107,6 +107,30 @@ def test_without_the_cache_a_killed_run_goes_on_too(project: Path, server: Path)
     assert 12 == len(done) == len(set(done))
 
 
+def test_what_a_changed_plan_does_not_need_any_more_is_withdrawn(project: Path, server: Path) -> None:
+    """After a kill and a change of the template, the prompt that nobody will collect is stopped."""
+    run(project, server, "before wait")
+    template = project / "workflows" / "portrait.json.j2"
+    template.write_text(template.read_text().replace("v1", "v2"))
+    assert 0 == run(project, server)
+    (finished,), details = look(project)
+    drawn = [job for job in details.jobs if job.job.step == "draw"]
+    assert ("completed", ["cancelled", "completed"]) == (finished.status, [job.job.status for job in drawn])
+    assert ["cancelled", "completed"] == [attempt.status for job in drawn for attempt in job.attempts]
+
+
+def test_two_processes_run_at_once(project: Path, server: Path) -> None:
+    """The same request in two processes is two runs, each with its own seed, on one ledger."""
+    both = [start(project, server), start(project, server)]
+    for process in both:
+        process.join()
+    first, second = look(project)[0]
+    assert ([0, 0], "completed", "completed") == ([each.exitcode for each in both], first.status, second.status)
+    assert first.inputs["seed"] != second.inputs["seed"]
+    done = executions(server)
+    assert len(set(done)) == len(done)
+
+
 def test_kills_at_random_moments_lose_and_double_nothing(project: Path, server: Path) -> None:
     """Killed from outside at moments that nobody chose, the run ends well and each job ran once."""
     luck = random.Random(20_261_122)  # noqa: S311

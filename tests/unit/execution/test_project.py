@@ -1,6 +1,7 @@
 """The project as programs use it: running again, resuming, looking back."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -214,6 +215,29 @@ def test_rows_export_into_folders_of_their_own(root: Path, backend: FolderBacken
 
 
 # Looking back
+
+
+def test_provenance_leads_to_the_run_that_executed(root: Path, backend: FolderBackend, tmp_path: Path) -> None:
+    """A file that came from the store names the earlier run, its attempt and its prompt."""
+    first = run(root, backend, given={"seed": 7})
+    second = run(root, backend, given={"seed": 7}, out=tmp_path / "out")
+    made = json.loads((tmp_path / "out" / "image.json").read_text())
+    attempt = use(root, backend, lambda project: project.details(first.id)).jobs[0].attempts[0]
+    assert (second.id, first.id) == (made["run"]["id"], made["job"]["run"])
+    assert (attempt.prompt_id, "folder:", 1) == (
+        made["job"]["prompt_id"],
+        made["job"]["backend"],
+        made["job"]["attempt"],
+    )
+    assert ["a lighthouse", 7, "v1"] == made["job"]["prompt"]["1"]["inputs"]["subject"]
+
+
+def test_a_record_has_no_paths_of_this_machine(root: Path, backend: FolderBackend, tmp_path: Path) -> None:
+    """Input files of the project stand in the record relative to its root, stored ones by digest alone."""
+    (root / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\none")
+    made = run(root, backend, "recolour", given={"image": root / "photo.png"})
+    again = run(root, backend, "recolour", given={"image": made.outputs["image"].path})
+    assert ("photo.png", None) == (made.inputs["image"]["path"], again.inputs["image"]["path"])
 
 
 def test_runs_are_found_again(root: Path, backend: FolderBackend) -> None:
