@@ -38,6 +38,11 @@ class Console:
         if self.as_json:
             print(to_text(value))  # noqa: T201
 
+    def line(self, value: JSON) -> None:
+        """Print *value* as one line of JSON, at once: for programs that read while the command goes on."""
+        if self.as_json:
+            print(json.dumps(value), flush=True)  # noqa: T201
+
     def say(self, text: str) -> None:
         """Tell what is going on."""
         if not self.quiet:

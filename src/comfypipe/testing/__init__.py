@@ -8,18 +8,43 @@ A contract that every place where prompts run has to keep::
         def backend(self, tmp_path: Path) -> Backend:
             return MyBackend(tmp_path)
 
-The prompts use core nodes of ComfyUI that need no model, so that any server can run them. Needs pytest and Pillow.
+Its prompts use core nodes of ComfyUI that need no model, so that any server can run them. Needs pytest and Pillow.
+
+Servers to talk to, which play the faults of real ones (`engine_server`, `engine_process`), and a proxy that breaks
+connections (`fault_proxy`)::
+
+    with engine_server(faults=["lost-reply=once"]) as server:
+        project.run("portrait", {}, backend=server.url)
+        assert 1 == server.times_executed(prompt)
 """
 
+from comfypipe.engine.server.faults.executions import Executions, prompt_digest
+from comfypipe.engine.server.faults.faults import Faults
 from comfypipe.testing.contract import BackendContract
 from comfypipe.testing.prompts import node, picture_prompt, slow_prompt, unique_prefix
+from comfypipe.testing.proxy import BlackHole, Delay, FaultProxy, Refuse, Reset, Truncate, fault_proxy
 from comfypipe.testing.runs import fetched, run, submission
+from comfypipe.testing.servers import EngineProcess, EngineServer, engine_process, engine_server
 
 __all__ = [
     "BackendContract",
+    "BlackHole",
+    "Delay",
+    "EngineProcess",
+    "EngineServer",
+    "Executions",
+    "FaultProxy",
+    "Faults",
+    "Refuse",
+    "Reset",
+    "Truncate",
+    "engine_process",
+    "engine_server",
+    "fault_proxy",
     "fetched",
     "node",
     "picture_prompt",
+    "prompt_digest",
     "run",
     "slow_prompt",
     "submission",

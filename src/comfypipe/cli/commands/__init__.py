@@ -7,6 +7,7 @@ import typer
 
 from comfypipe.cli.commands import runs
 from comfypipe.cli.commands.doctor import doctor
+from comfypipe.cli.commands.engine import engine
 from comfypipe.cli.commands.init import init
 from comfypipe.cli.commands.list import list_
 from comfypipe.cli.commands.render import render
@@ -23,6 +24,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "render": render,
     "validate": validate,
     "run": run,
+    "engine": engine,
     "doctor": doctor,
 }
 GROUPS: Mapping[str, typer.Typer] = {"runs": runs.group}

@@ -24,7 +24,15 @@ from comfypipe.engine.server.routes import (
 from comfypipe.engine.server.state import ServerState
 
 
-def create_app(engine: Engine, *, jobs_api: bool = False, loopback: bool = True) -> Starlette:
+def create_app(
+    engine: Engine,
+    *,
+    jobs_api: bool = False,
+    loopback: bool = True,
+    state: ServerState | None = None,
+    extra_routes: Sequence[BaseRoute] = (),
+    extra_middleware: Sequence[Middleware] = (),
+) -> Starlette:
     """
     Put an engine behind ComfyUI's protocol; every route is there with the prefix ``/api`` as well.
 
@@ -32,22 +40,22 @@ def create_app(engine: Engine, *, jobs_api: bool = False, loopback: bool = True)
         engine: Runs the prompts, one at a time. Its state (``app.state.server``) lives as long as the application.
         jobs_api: Serve ``/api/jobs`` too, which ComfyUI 0.3.64 does not have.
         loopback: Whether the server can only be reached from this machine; then it must be called by such a name.
+        state: What the server knows and does; an ordinary one where nothing is said.
     """
-    state = ServerState(engine)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        state.start()
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.server.start()
         yield
-        state.close()
+        app.state.server.close()
 
     routes = _routes(jobs_api)
     app = Starlette(
-        routes=[*routes, Mount("/api", routes=routes)],
-        middleware=[Middleware(Guard, loopback=loopback)],
+        routes=[*extra_routes, *routes, Mount("/api", routes=routes)],
+        middleware=[Middleware(Guard, loopback=loopback), *extra_middleware],
         lifespan=lifespan,
     )
-    app.state.server = state
+    app.state.server = state or ServerState(engine)
     return app
 
 

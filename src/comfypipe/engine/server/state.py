@@ -7,7 +7,7 @@ from logging import getLogger
 from uuid import uuid4
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.engine.events import Event
+from comfypipe.engine.events import Event, Listener
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.messages import Message, MessageLog
 from comfypipe.engine.outcome import Outcome
@@ -130,8 +130,8 @@ class ServerState:
         log = MessageLog(item.prompt_id)
         self._executing = (client_id, log)
         try:
-            outcome = self._execute(item, log, client_id)
-            self.history.add(item.prompt_id, history_entry(item, outcome, log.kept))
+            outcome = self._execute(item, self._teller(log, client_id))
+            self._remember(item, history_entry(item, outcome, log.kept))
         except Exception:  # noqa: BLE001  a node's output that cannot be told, or a fault of ours: the thread must live on
             _log.exception("prompt %s could not be run to its end", item.prompt_id)
             self.history.add(item.prompt_id, broken_entry(item, log.kept))
@@ -142,18 +142,24 @@ class ServerState:
             if client_id is not None:
                 self.hub.publish("executing", {"node": None, "prompt_id": item.prompt_id}, client_id)
 
-    def _execute(self, item: QueueItem, log: MessageLog, client_id: str | None) -> Outcome:
-        def listen(event: Event) -> None:
-            for message in log.translate(event, watched=self.hub.listens(client_id)):
-                self._send(message, client_id)
-
+    def _execute(self, item: QueueItem, tell: Listener) -> Outcome:
         return self.engine.execute(
             item.prepared,
             prompt_id=item.prompt_id,
             extra_pnginfo=item.extra_data.get("extra_pnginfo") or {},
-            listener=listen,
+            listener=tell,
             interruption=item.interruption,
         )
+
+    def _remember(self, item: QueueItem, entry: JSONObject) -> None:
+        self.history.add(item.prompt_id, entry)
+
+    def _teller(self, log: MessageLog, client_id: str | None) -> Listener:
+        def tell(event: Event) -> None:
+            for message in log.translate(event, watched=self.hub.listens(client_id)):
+                self._send(message, client_id)
+
+        return tell
 
     def _send(self, message: Message, client_id: str | None) -> None:
         if client_id is None and message.audience == "client":

@@ -1,0 +1,102 @@
+"""``comfypipe engine``: the embedded engine, behind ComfyUI's own protocol."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from comfypipe.cli.console import Console
+from comfypipe.cli.options import AsJson, Quiet
+from comfypipe.errors import ProjectNotFound, UsageError
+
+if TYPE_CHECKING:
+    from comfypipe.engine.server.faults.faults import Faults
+
+
+def engine(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8188,
+    host: Annotated[
+        str, typer.Option(help="Where to listen. Whoever reaches it can read and write the engine's files.")
+    ] = "127.0.0.1",
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="For its input, output and temp; default: the project's.", show_default=False),
+    ] = None,
+    jobs_api: Annotated[bool, typer.Option("--jobs-api", help="Serve /api/jobs too, as newer servers do.")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME[=SETTING,…]",
+            help="Play a fault of real servers; repeat it. --faults lists them.",
+            show_default=False,
+        ),
+    ] = None,
+    delay: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Let every run take this much longer.")] = 0.0,
+    test: Annotated[bool, typer.Option("--test", help="Answer /comfypipe/executions: what ran how often.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="List the faults and leave.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Serve the embedded engine as ComfyUI is served, until Ctrl-C.
+
+    For tests of clients and pipelines: programs that talk to ComfyUI talk to it. With --json, one line of JSON on
+    stdout says url and pid when it is ready.
+    """
+    console = Console(as_json=as_json, quiet=quiet)
+    if faults:
+        _list_faults(console)
+        return
+    _serve(console, host, port, folder or _default_folder(), jobs_api, _faults(fault or [], delay, test))
+
+
+def _list_faults(console: Console) -> None:
+    from comfypipe.engine.server.faults.kinds import KINDS, help_lines
+
+    console.result("\n".join(help_lines()))
+    console.document(
+        [
+            {"name": each.name, "summary": each.summary, "counts": each.occasion, "settings": dict(each.settings)}
+            for each in KINDS.values()
+        ]
+    )
+
+
+def _faults(specs: list[str], delay_s: float, test: bool) -> "Faults | None":
+    from comfypipe.engine.server.faults.faults import Faults
+
+    slower = [f"slow-runs=always,ms:{round(delay_s * 1000)}"] if delay_s else []
+    wanted = [*specs, *slower]
+    return Faults(wanted) if wanted or test else None
+
+
+def _serve(console: Console, host: str, port: int, folder: Path, jobs_api: bool, faults: "Faults | None") -> None:
+    from comfypipe.engine.executor import Engine
+    from comfypipe.engine.registry import Folders
+    from comfypipe.engine.server.serve import serve
+
+    def ready(url: str) -> None:
+        console.line({"url": url, "pid": os.getpid()})
+        console.say(f"listening on {url}")
+
+    # From the first moment on, SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
+    try:
+        serve(Engine(folders), host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
+    except KeyboardInterrupt:
+        console.say("stopped")
+
+
+def _default_folder() -> Path:
+    from comfypipe.project import ProjectLayout
+
+    try:
+        return ProjectLayout.find().engine
+    except ProjectNotFound as error:
+        raise UsageError(
+            "there is no project here, and no folder was named", hint="--folder DIR says where the files go"
+        ) from error
