@@ -89,8 +89,12 @@ class Starter:
     ) -> Begun:
         owner = self._owner.id
         record = new_record(execution, plan, backend=backend, owner=owner, request=request, continued=continued)
-        await execution.ledger.add_run(record)
         self._active.add(record.id)
+        try:
+            await execution.ledger.add_run(record)
+        except BaseException:
+            self._active.discard(record.id)
+            raise
         return Begun(plan, record, resumed=False)
 
     @cached_property

@@ -59,7 +59,7 @@ async def collect_records(
             records.append(OutputRecord(attempt.job_id, found.name, found.node_id, value=found.value))
         for position, file in enumerate(found.files):
             artifact, kind = await _fetch(backend, file, execution.artifacts)
-            stored = (artifact.sha256, file.filename, artifact.size_bytes, kind)
+            stored = (artifact.sha256, _storable(file.filename), artifact.size_bytes, kind)
             records.append(OutputRecord(attempt.job_id, found.name, found.node_id, position, *stored))
     await execution.ledger.complete_job(
         attempt.job_id,
@@ -161,6 +161,11 @@ async def _fetch(backend: Backend, file: OutputFile, artifacts: ArtifactStore) -
         with disk_faults(path):
             await backend.fetch(file, path)
         return await asyncio.to_thread(_keep, artifacts, path, file.filename)
+
+
+def _storable(text: str) -> str:
+    """Return *text* as every database takes it: a server may send half of a surrogate pair, or a zero."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def _keep(artifacts: ArtifactStore, path: Path, filename: str) -> tuple[Artifact, str]:

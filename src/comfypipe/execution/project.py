@@ -127,7 +127,7 @@ class Project:
         preset: str | None = None,
         backend: str | None = None,
         cache: bool = True,
-        out: Path | None = None,
+        out: Path | str | None = None,
         listener: Listener = ignore,
         concurrency: int = 8,
         check: bool = True,
@@ -169,7 +169,7 @@ class Project:
         preset: str | None = None,
         backend: str | None = None,
         cache: bool = True,
-        out: Path | None = None,
+        out: Path | str | None = None,
         listener: Listener = ignore,
         concurrency: int = 8,
     ) -> AsyncGenerator[Run, None]:
@@ -237,10 +237,10 @@ class Project:
             self._object_info[execution.backend] = await self.backends.get(execution.backend).object_info()
         return self._object_info[execution.backend]
 
-    async def export(self, run: Run, out: Path) -> Run:
+    async def export(self, run: Run, out: Path | str) -> Run:
         """Copy the outputs of a run into a folder, under readable names, and return it with their new paths."""
         made_by = await provenance_of(self.ledger, run)
-        return await asyncio.to_thread(export_run, run, out, made_by)
+        return await asyncio.to_thread(export_run, run, Path(out), made_by)
 
     # Looking back
 
@@ -326,21 +326,21 @@ class Project:
         return await self.plan(execution, name, given, preset=preset, draw_seed=draw_seed)
 
     async def _row(
-        self, execution: Execution, name: str, row: Mapping[str, Any], preset: str | None, out: Path | None
+        self, execution: Execution, name: str, row: Mapping[str, Any], preset: str | None, out: Path | str | None
     ) -> Run:
         try:
             run = await self._run(execution, name, row, preset)
-            return await self.export(run, out / run.id) if out is not None and run.failure is None else run
+            return await self.export(run, Path(out) / run.id) if out is not None and run.failure is None else run
         except ComfypipeError as error:
-            return self._never_begun(execution, name, row, error)
+            return self._never_begun(name, row, error)
 
-    def _never_begun(self, execution: Execution, name: str, row: Mapping[str, Any], error: ComfypipeError) -> Run:
+    def _never_begun(self, name: str, row: Mapping[str, Any], error: ComfypipeError) -> Run:
         return Run(
             id="",
             name=name,
             kind=getattr(self.library.manifest(name).spec, "kind", ""),
             status="failed",
-            backend=execution.backend,
+            backend="",
             plan_digest="",
             inputs=dict(row),
             outputs={},

@@ -32,19 +32,19 @@ SAVE: JSONObject = {
 
 def a_prompt_job(prompt: JSONObject | None = None, **changes: Any) -> Job:
     """Return a job that saves one picture, or what *prompt* says."""
-    job = Job(
-        step_id="portrait",
-        item=None,
-        workflow="portrait",
-        values={"subject": "a lighthouse"},
-        prompt=SAVE if prompt is None else prompt,
-        files=(),
-        outputs={"image": ("1", "image")},
-        digest="d" * 64,
-        retry=RetrySpec(attempts=3),
-        timeout_s=20.0,
-    )
-    return replace(job, **changes)
+    values: dict[str, Any] = {
+        "step_id": "portrait",
+        "item": None,
+        "workflow": "portrait",
+        "values": {"subject": "a lighthouse"},
+        "prompt": SAVE if prompt is None else prompt,
+        "files": (),
+        "outputs": {"image": ("1", "image")},
+        "digest": "d" * 64,
+        "retry": RetrySpec(attempts=3),
+        "timeout_s": 20.0,
+    }
+    return Job(**(values | changes))
 
 
 @dataclass

@@ -1,14 +1,16 @@
 """Collecting: which files and values become which outputs."""
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.execution.folder_backend import Fault
+from tests.unit.execution.folder_backend import Fault, FolderBackend
 from tests.unit.execution.setting import Setting, a_prompt_job, text_node
 from tests.unit.store.limits import file_size_limit
 
-from comfypipe.backends.base import OutputFile, RunResult, RunStatus
+from comfypipe.backends.base import OutputFile, RunHandle, RunResult, RunStatus
 from comfypipe.errors import BackendUnavailable, RunFailed, StoreError
 from comfypipe.execution.collect import collect, find_outputs, name_outputs
 from comfypipe.execution.context import Execution
@@ -146,6 +148,21 @@ def test_names_are_made_once() -> None:
     }
     names = name_outputs(prompt, list(prompt))
     assert {"1": "save_image", "2": "save_image_2", "3": "save_image_2_2", "4": "output"} == names
+
+
+def test_a_name_that_no_database_takes_is_written_out(setting: Setting) -> None:
+    """Half a surrogate pair and a zero in a server's file name are kept as what they look like."""
+
+    class Odd(FolderBackend):
+        async def wait(self, handle: RunHandle, on_progress: Any = None) -> RunResult:
+            result = await super().wait(handle, on_progress)
+            return replace(result, files=tuple(replace(file, filename="a\ud800\0.png") for file in result.files))
+
+        async def fetch(self, output: OutputFile, destination: Path) -> None:
+            await super().fetch(replace(output, filename="portrait_00001_.png"), destination)
+
+    setting.backend = Odd(setting.backend.folder)
+    assert "a\\ud800\\0.png" == collected(setting, a_prompt_job())["image"].filename
 
 
 def test_files_that_cannot_be_fetched_leave_the_job_open(setting: Setting) -> None:
