@@ -3,9 +3,10 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Source, did_you_mean
 from comfypipe.errors import ProjectError, ProjectNotFound
@@ -14,8 +15,7 @@ SETTINGS_FILE = "pyproject.toml"
 _TABLE = "tool.comfypipe"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """
     ``[tool.comfypipe]`` of ``pyproject.toml``.
 
@@ -23,19 +23,19 @@ class Settings:
         workflows: Folder of the templates and exports; what they include is looked up there.
         manifests: Folder of the manifests.
         backend: Where runs go when nothing else says so: a URL, or a name among *backends*.
-        backends: By name, a URL, or a table with ``url`` and what that kind of backend takes besides.
+        backends: By name, a URL, or a table with ``url`` (for a fleet a list of them, or ``servers``) and what that
+            kind of backend takes besides.
         catalogs: Folder of kept ``object_info`` files that the repository shares; None when there is none.
     """
 
     workflows: str = "workflows"
     manifests: str = "manifests"
     backend: str = "embedded:"
-    backends: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    backends: Mapping[str, str | Mapping[str, Any]] = {}
     catalogs: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectLayout:
+class ProjectLayout(Struct, frozen=True):
     """
     A project: its root and its settings.
 
@@ -44,7 +44,7 @@ class ProjectLayout:
     """
 
     root: Path
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
 
     @classmethod
     def find(cls, start: Path | None = None) -> "ProjectLayout":
@@ -131,7 +131,7 @@ def _read_table(path: Path) -> dict[str, Any] | None:
 
 
 def _settings(table: Mapping[str, Any], path: Path) -> Settings:
-    known = list(Settings.__dataclass_fields__)
+    known = list(Settings.__struct_fields__)
     for key, value in table.items():
         if key not in known:
             hint = did_you_mean(key, known) or f"settings are {', '.join(known)}"
@@ -154,7 +154,9 @@ def _problem(key: str, value: object) -> str | None:
 
 
 def _is_backend(value: object) -> bool:
-    return bool(value) and (isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("url"), str)))
+    if isinstance(value, dict):
+        return any(isinstance(value.get(key), kinds) for key, kinds in (("url", str | list), ("servers", list)))
+    return isinstance(value, str) and bool(value)
 
 
 def _place(path: Path, key: str) -> Source:

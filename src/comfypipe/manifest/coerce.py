@@ -1,13 +1,14 @@
 """One value and the declaration of its input: the value as declared, or what is wrong with it."""
 
-import json
 import math
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, TypeAlias, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.manifest.phrases import number_hint
@@ -69,8 +70,7 @@ def coerce(spec: InputSpec, value: object, open_file: OpenFile, *, text: bool) -
     return _by_type(spec, value, _How(open_file, text))
 
 
-@dataclass(frozen=True, slots=True)
-class _How:
+class _How(Struct, frozen=True):
     open_file: OpenFile
     text: bool
 
@@ -235,11 +235,18 @@ def _(_spec: ModelInput, value: object, _how: _How) -> str:
 def _(_spec: JsonInput, value: object, how: _How) -> Any:
     if how.text and isinstance(value, str):
         try:
-            value = json.loads(value, parse_constant=_refuse_constant)
+            value = _parse_json(value)
         except (ValueError, RecursionError):
-            raise _wrong("JSON", value, f"text as JSON has quotes: {json.dumps(shortened(str(value)))}") from None
+            quoted = shortened(str(value)).replace('"', r"\"")
+            raise _wrong("JSON", value, f'text as JSON has quotes: "{quoted}"') from None
     _check_json(value, 0)
     return value
+
+
+def _parse_json(text: str) -> Any:
+    import json  # not on the way to listing manifests
+
+    return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -295,7 +302,7 @@ def _split(text: str) -> list[Any]:
     """Read a list as it is written on a command line: JSON, or items between commas."""
     if text.lstrip().startswith("["):
         try:
-            items = json.loads(text, parse_constant=_refuse_constant)
+            items = _parse_json(text)
         except (ValueError, RecursionError):
             raise _wrong("a list", text, 'write it as JSON, ["a", "b"], or with commas, a,b') from None
         return list(items)

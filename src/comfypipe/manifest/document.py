@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source
 
@@ -25,16 +26,14 @@ _CONSTANTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Odd:
+class Odd(Struct, frozen=True):
     """A scalar that is refused wherever it stands, why, and what to write instead."""
 
     problem: str
     hint: str | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Scalar:
+class Scalar(Struct):
     """A single value, as written; *line* and *column* count from 1."""
 
     line: int
@@ -54,25 +53,23 @@ class Scalar:
         return self.text
 
 
-@dataclass(slots=True, eq=False)
-class Sequence:
+class Sequence(Struct):
     """A list."""
 
     line: int
     column: int
-    items: "list[YamlNode]" = field(default_factory=list)
+    items: "list[YamlNode]" = []
     tag: str | None = None
     size: int = 1
     depth: int = 1
 
 
-@dataclass(slots=True, eq=False)
-class Mapping:
+class Mapping(Struct):
     """Keys with values, in the order of the text; keys that ``<<`` brought in come last."""
 
     line: int
     column: int
-    pairs: "list[tuple[YamlNode, YamlNode]]" = field(default_factory=list)
+    pairs: "list[tuple[YamlNode, YamlNode]]" = []
     tag: str | None = None
     size: int = 1
     depth: int = 1

@@ -4,12 +4,13 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
 
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.errors import InputInvalid, InputMissing, UsageError
@@ -164,9 +165,9 @@ def file_opener(base: Path) -> OpenFile:
         if isinstance(value, FileValue):
             path = value.path or Path()
             return replace(value, path=path.absolute(), sha256=_digest(path, str(path)))
-        if isinstance(value, StoredFile):
-            return FileValue(value.filename, media, Path(value.path), None, value.sha256)
         text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+        if text is None and isinstance(value, StoredFile):
+            return FileValue(value.filename, media, Path(value.path), None, value.sha256)
         if not isinstance(text, str) or "\0" in text or not text.strip("@ "):
             problem = f"takes a path or URL of {describe(FileValue('', media))}, not {describe(value)}"
             raise BadValue(problem, certain=True)

@@ -1,10 +1,10 @@
 """A manifest as a value: its spec, and where each part of it stands in the file."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.errors import ManifestInvalid
@@ -23,8 +23,7 @@ from comfypipe.manifest.rules import Rules
 from comfypipe.manifest.schema import NAME_PATTERN, PipelineSpec, WorkflowSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """
     A manifest that was read.
 
@@ -39,8 +38,11 @@ class Manifest:
     path: Path
     shown: str
     spec: WorkflowSpec | PipelineSpec
-    root: YamlNode = field(repr=False, compare=False)
+    root: YamlNode
     warnings: tuple[Diagnostic, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Manifest(name={self.name!r}, shown={self.shown!r})"
 
     def source(self, *keys: str | int) -> Source:
         """

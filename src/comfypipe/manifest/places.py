@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source
 
@@ -17,8 +18,7 @@ def dotted(path: Path) -> str:
     return text.lstrip(".") or "the manifest"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """
     The places of one manifest's values.
 

@@ -1,10 +1,10 @@
 """Values of inputs, files above all."""
 
-import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 FOLDER = "comfypipe"
 """The subfolder of ComfyUI's input folder that our files are placed in."""
@@ -12,8 +12,7 @@ FOLDER = "comfypipe"
 _WORDS = {"image": "an image", "mask": "a mask", "video": "a video", "audio": "a sound file", "file": "a file"}
 
 
-@dataclass(frozen=True, slots=True)
-class FileValue:
+class FileValue(Struct, frozen=True):
     """
     A file that is an input's value.
 
@@ -39,7 +38,11 @@ class FileValue:
     @property
     def identity(self) -> str:
         """What tells it from other files: the digest of its bytes, else of where they come from."""
-        return self.sha256 or hashlib.sha256(f"{self.url or ''}\n{self.filename}".encode(errors="replace")).hexdigest()
+        if self.sha256 is not None:
+            return self.sha256
+        from hashlib import sha256  # not on the way to listing manifests
+
+        return sha256(f"{self.url or ''}\n{self.filename}".encode(errors="replace")).hexdigest()
 
     @property
     def placement(self) -> str:

@@ -1,8 +1,9 @@
 """The steps of a plan, out of manifests: what they read, whether it is there, and in which order they can run."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.manifest.load import Manifest
@@ -23,8 +24,7 @@ from comfypipe.plan.steps import Step
 from comfypipe.project import ProjectLayout
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
+class Assembly(Struct, frozen=True):
     """
     The steps of a manifest.
 

@@ -1,7 +1,8 @@
 """Everything that is wrong in a project, in one pass, without running anything."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.errors import ManifestInvalid
@@ -17,8 +18,7 @@ from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """
     What was found.
 
@@ -28,7 +28,7 @@ class Check:
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()
-    unchecked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unchecked: Mapping[str, tuple[str, ...]] = {}
 
 
 def check(
@@ -106,7 +106,10 @@ class _Check:
 
 
 def _with_circumstances(found: Diagnostic, trial: Trial) -> Diagnostic:
-    return replace(found, message=f"{found.message} (with {trial.circumstances})") if trial.circumstances else found
+    if not trial.circumstances:
+        return found
+    message = f"{found.message} (with {trial.circumstances})"
+    return Diagnostic(found.code, message, found.source, found.hint, found.severity)
 
 
 def _not_rendered(manifest: Manifest, step_id: str, reason: str) -> Diagnostic:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from comfypipe.manifest.values import FileValue, Value, describe, shortened
 
@@ -51,8 +52,7 @@ class Names:
         return self._values[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """
     Text with ``{{ … }}`` in it.
 

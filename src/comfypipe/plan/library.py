@@ -1,8 +1,9 @@
 """The manifests of a project, by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.errors import ManifestInvalid, UsageError
@@ -13,8 +14,7 @@ from comfypipe.project import ProjectLayout
 SUFFIXES = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(Struct, frozen=True):
     """
     The manifests of a project.
 
@@ -28,7 +28,7 @@ class Library:
     workflows: Mapping[str, Manifest]
     pipelines: Mapping[str, Manifest]
     diagnostics: tuple[Diagnostic, ...] = ()
-    broken: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    broken: Mapping[str, tuple[Diagnostic, ...]] = {}
 
     def manifest(self, name: str) -> Manifest:
         """

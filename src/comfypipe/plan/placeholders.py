@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import singledispatch
 from typing import Any
+
+from msgspec.structs import replace
 
 from comfypipe.manifest.coerce import BadValue, OpenFile, coerce, seed_range
 from comfypipe.manifest.schema import (

@@ -1,8 +1,10 @@
 """Every step of a plan rendered and validated, with typed placeholders for what does not exist yet."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import ComfypipeError, InputInvalid, PlanError, PromptInvalid, TemplateError
@@ -26,8 +28,7 @@ Unknown: TypeAlias = Literal["error", "skip"]
 """What to do with classes that the object_info does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """
     What a plan is checked against.
 
@@ -44,8 +45,7 @@ class Circumstances:
     guessed: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Preflight:
+class Preflight(Struct):
     """
     What a plan would submit, as far as that is known before it runs.
 
@@ -57,11 +57,11 @@ class Preflight:
         skipped: By step id, why it could not be rendered.
     """
 
-    jobs: dict[str, list[Job]] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    errors: list[ComfypipeError] = field(default_factory=list)
-    unchecked: dict[str, set[str]] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, list[Job]] = {}
+    diagnostics: list[Diagnostic] = []
+    errors: list[ComfypipeError] = []
+    unchecked: dict[str, set[str]] = {}
+    skipped: dict[str, str] = {}
 
 
 def preflight(assembly: Assembly, inputs: Mapping[str, Value], against: Circumstances) -> Preflight:
@@ -167,9 +167,10 @@ class _Preflight:
         if errors and guessed:
             other = self._with_other_values(step, values, guessed)
             errors = [each for each in errors if not _differs(each, rendered, other)]
-        kept = found if len(errors) == len(found.errors) else replace(found, errors=tuple(errors), error=None)
+        if len(errors) < len(found.errors):
+            found = dataclasses.replace(found, errors=tuple(errors), error=None)
         try:
-            kept.raise_if_invalid(rendered.source.source)
+            found.raise_if_invalid(rendered.source.source)
         except PromptInvalid as error:
             self._fail(error, step)
         self._add(silent_outputs(step.workflow, rendered, info))

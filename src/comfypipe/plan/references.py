@@ -1,8 +1,9 @@
 """What the expressions of a pipeline read: whether it is there, and in which order its steps can run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source, did_you_mean
 from comfypipe.plan.expressions import Expression, ExpressionError, Names, is_expression, parse_expression
@@ -22,8 +23,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """
     What an expression may read where it stands.
 

@@ -1,8 +1,11 @@
 """A workflow and the values of its inputs: the prompt, its files, and where its outputs are."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.diagnostics import Diagnostic
@@ -23,8 +26,7 @@ if TYPE_CHECKING:
     from comfypipe.template.rendered import Rendered
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedWorkflow:
+class RenderedWorkflow(Struct, frozen=True):
     """
     A prompt as it would be submitted.
 
@@ -64,7 +66,7 @@ def render_workflow(manifest: Manifest, values: Mapping[str, Value], layout: Pro
         from comfypipe.template.export import load_export
 
         exported = load_export(path, shown)
-        rendered = replace(exported, document=_bound(exported.document, manifest, values))
+        rendered = dataclasses.replace(exported, document=_bound(exported.document, manifest, values))
     return RenderedWorkflow(PromptGraph.parse(rendered.document), rendered.document, rendered)
 
 

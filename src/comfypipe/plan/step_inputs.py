@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.errors import InputInvalid, InputMissing
@@ -24,8 +25,7 @@ from comfypipe.plan.references import (
 from comfypipe.plan.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
-class StepInputs:
+class StepInputs(Struct, frozen=True):
     """
     The inputs of a job, or what keeps it from having them.
 
@@ -36,7 +36,7 @@ class StepInputs:
         unknown: Why no value could stand in, where that is so.
     """
 
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = {}
     guessed: frozenset[str] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
     unknown: str | None = None

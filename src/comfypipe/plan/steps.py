@@ -1,8 +1,9 @@
 """What will run: plans, their steps, and the jobs that steps become."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic, Source
@@ -14,8 +15,7 @@ StepOutputs: TypeAlias = Mapping[str, Value] | tuple[Mapping[str, Value], ...]
 """What a step gave: outputs by name; for a fan-out, one such mapping an item. A skipped step gave an empty mapping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """
     One step of a plan.
 
@@ -36,7 +36,7 @@ class Step:
     reads: frozenset[str] = frozenset()
     backend: str | None = None
     accelerator: tuple[str, ...] = ()
-    retry: RetrySpec = field(default_factory=RetrySpec)
+    retry: RetrySpec = RetrySpec()
     timeout_s: float = 3600.0
     pipeline: Manifest | None = None
     index: int = 0
@@ -48,8 +48,7 @@ class Step:
         return self.pipeline.source("steps", self.index, *keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """
     What will run.
 
@@ -80,16 +79,14 @@ class Plan:
         return next(step for step in self.steps if step.id == step_id)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedFile:
+class PlacedFile(Struct, frozen=True):
     """A file and its place, relative to ComfyUI's folder: ``input/…`` or ``models/<folder>/…``."""
 
     name: str
     file: FileValue
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """
     One prompt that will be submitted.
 
@@ -113,6 +110,6 @@ class Job:
     digest: str
     backend: str | None = None
     accelerator: tuple[str, ...] = ()
-    retry: RetrySpec = field(default_factory=RetrySpec)
+    retry: RetrySpec = RetrySpec()
     timeout_s: float = 3600.0
     models: tuple[ModelSpec, ...] = ()

@@ -1,8 +1,9 @@
 """Inputs to try a workflow with: its defaults, and each thing that could be otherwise, one at a time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.manifest.coerce import BadValue, coerce
@@ -16,8 +17,7 @@ from comfypipe.project import ProjectLayout
 MAX_TRIALS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """
     Values to render with.
 
@@ -31,8 +31,7 @@ class Trial:
     circumstances: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trials:
+class Trials(Struct, frozen=True):
     """
     What to render a manifest with.
 

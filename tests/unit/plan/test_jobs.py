@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.plan.projects import FILES, PIPELINE, RECOLOUR, Changes, steps, write
 
 from comfypipe.errors import ComfypipeError, InputInvalid, PlanError, PromptInvalid
@@ -247,9 +248,7 @@ def test_a_template_that_breaks_on_real_values_is_told(tmp_path: Path) -> None:
         "manifests/recolour.yaml": RECOLOUR.replace("node: Saved", 'node: "9"'),
     }
     plan, layout = planned(tmp_path, "recolour", {"image": "assets/photo.png"}, changes)
-    wrong = Plan(
-        **{**{name: getattr(plan, name) for name in plan.__slots__}, "inputs": {**plan.inputs, "colour": "blue"}}
-    )
+    wrong = replace(plan, inputs={**plan.inputs, "colour": "blue"})
     with pytest.raises(PromptInvalid) as caught:
         jobs(wrong, wrong.steps[0], {}, layout)
     assert 'manifests/recolour.yaml:14:30 outputs.image: no node has the id or title "9"' in str(caught.value)
