@@ -193,7 +193,8 @@ def _again(body: bytes, rest: Receive) -> Receive:
 
 
 async def _nothing_more() -> Message:
-    return {"type": "http.disconnect"}
+    await asyncio.Event().wait()  # the client stays connected, as far as the application is to know
+    raise AssertionError("nobody sets it")
 
 
 async def _disconnected(receive: Receive) -> None:
