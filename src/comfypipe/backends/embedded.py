@@ -20,6 +20,7 @@ from comfypipe.backends.base import (
 from comfypipe.engine.events import Event, RunInterrupted
 from comfypipe.engine.executor import DEFAULT_CACHE_BYTES, Engine, Prepared, refuse_invalid
 from comfypipe.engine.files import file_path, shown_files
+from comfypipe.engine.offline import MISSING_HINT
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.queue import PromptQueue, QueueItem, Worker
 from comfypipe.engine.registry import Folders, Registry
@@ -39,15 +40,20 @@ class EmbeddedBackend:
         folder: Holds ``input``, ``output`` and ``temp``; made when it is first needed.
         registry: The node classes; all core ones where nothing is said.
         cache_bytes: How much the results that are kept between prompts may hold.
+        missing_hint: What to do about a class that the registry does not have.
     """
 
     def __init__(
-        self, folder: Path, *, registry: Registry | None = None, cache_bytes: int = DEFAULT_CACHE_BYTES
+        self,
+        folder: Path,
+        *,
+        registry: Registry | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        missing_hint: str = MISSING_HINT,
     ) -> None:
         self._folder = folder
-        self._engine = Engine(
-            Folders(input=folder / "input", output=folder / "output", temp=folder / "temp"), registry, cache_bytes
-        )
+        folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
+        self._engine = Engine(folders, registry, cache_bytes, missing_hint)
         self._queue = PromptQueue()
         self._numbers = count()
         self._runs: dict[str, TrackedRun] = {}
@@ -136,11 +142,11 @@ class EmbeddedBackend:
         for file in submission.files:
             place_input(file, self._folder)
         prepared = self._engine.prepare(submission.prompt)
-        refuse_invalid(prepared, self._engine.registry)
+        refuse_invalid(prepared, self._engine.registry, self._engine.missing_hint)
         return prepared
 
     def _enqueue(self, submission: Submission, prepared: Prepared) -> None:
-        extra_data = {"extra_pnginfo": submission.extra_pnginfo}
+        extra_data = {"extra_pnginfo": submission.extra_pnginfo, "accelerator": (*submission.accelerator, None)[0]}
         item = QueueItem(next(self._numbers), submission.prompt_id, prepared, extra_data)
         with self._lock:
             if self._closed:
@@ -174,6 +180,7 @@ class EmbeddedBackend:
                 extra_pnginfo=item.extra_data["extra_pnginfo"],
                 listener=listen,
                 interruption=item.interruption,
+                accelerator=item.extra_data["accelerator"],
             )
         except Exception as error:  # noqa: BLE001  the thread must live on, and whoever waits must hear of it
             run.finish(RunResult(RunStatus.FAILED, error=RunFailed(f"the engine itself failed: {error!r}")))

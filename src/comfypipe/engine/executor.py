@@ -47,11 +47,17 @@ class Engine:
         folders: Where files are read and written; made when they are first needed.
         registry: The node classes; all core ones where nothing is said.
         cache_bytes: How much the results that are kept between prompts may hold.
+        missing_hint: What to do about a class that the registry does not have.
     """
 
     def __init__(
-        self, folders: Folders, registry: Registry | None = None, cache_bytes: int = DEFAULT_CACHE_BYTES
+        self,
+        folders: Folders,
+        registry: Registry | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        missing_hint: str = MISSING_HINT,
     ) -> None:
+        self.missing_hint = missing_hint
         self.folders = folders
         self.registry = registry if registry is not None else core_registry()
         self.cache = Cache(cache_bytes)
@@ -61,7 +67,7 @@ class Engine:
 
     def object_info(self) -> ObjectInfo:
         """Return what the engine can run, with the files that there are now."""
-        return ObjectInfo(self.registry.object_info(self.folders), missing_hint=MISSING_HINT)
+        return ObjectInfo(self.registry.object_info(self.folders), missing_hint=self.missing_hint)
 
     def prepare(self, prompt: JSON | PromptGraph, outputs: Collection[str] | None = None) -> Prepared:
         """
@@ -104,7 +110,7 @@ class Engine:
             PromptInvalid: Something in it is wrong; then nothing runs.
         """
         prepared = self.prepare(prompt, outputs)
-        refuse_invalid(prepared, self.registry)
+        refuse_invalid(prepared, self.registry, self.missing_hint)
         return self.execute(prepared, prompt_id=prompt_id, extra_pnginfo=extra_pnginfo, listener=listener)
 
     def execute(
@@ -234,7 +240,7 @@ def _lists_files(node_class: NodeClass) -> bool:
     return any(spec.folder is not None for spec in node_class.inputs.values())
 
 
-def refuse_invalid(prepared: Prepared, registry: Registry) -> None:
+def refuse_invalid(prepared: Prepared, registry: Registry, missing_hint: str = MISSING_HINT) -> None:
     """
     Return, unless something is wrong with a prompt.
 
@@ -244,10 +250,10 @@ def refuse_invalid(prepared: Prepared, registry: Registry) -> None:
     missing = sorted({node.class_type for node in prepared.graph.nodes.values() if node.class_type not in registry})
     if missing:
         raise PromptInvalid(
-            f"the embedded engine has no node class {', '.join(missing)}: it runs nodes that need no model",
+            f"the engine has no node class {', '.join(missing)}",
             error=prepared.validation.error,
             node_errors=prepared.validation.node_errors(),
-            hint="run it on a ComfyUI server that has it: --backend http://HOST:8188",
+            hint=missing_hint,
         )
     prepared.validation.raise_if_invalid()
 

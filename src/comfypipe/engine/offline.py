@@ -11,7 +11,7 @@ FILENAME = "object_info.json"
 
 MISSING_HINT = (
     "the embedded engine runs the nodes that need no model; for this one name a ComfyUI server: "
-    "--backend http://HOST:8188"
+    "--backend http://HOST:8188, or let it be stood in for: --backend simulate:"
 )
 
 
