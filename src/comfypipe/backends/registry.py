@@ -12,6 +12,7 @@ from comfypipe.project import ProjectLayout
 
 SCHEMES: Mapping[str, str] = {
     "embedded": "comfypipe.backends.embedded",
+    "simulate": "comfypipe.backends.simulate",
     "http": "comfypipe.backends.comfyui",
     "https": "comfypipe.backends.comfyui",
 }
