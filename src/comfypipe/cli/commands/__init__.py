@@ -5,9 +5,11 @@ from typing import Any
 
 import typer
 
-from comfypipe.cli.commands import runs
+from comfypipe.cli.commands import catalog, runs
+from comfypipe.cli.commands.diff import diff
 from comfypipe.cli.commands.doctor import doctor
 from comfypipe.cli.commands.engine import engine
+from comfypipe.cli.commands.import_ import import_
 from comfypipe.cli.commands.init import init
 from comfypipe.cli.commands.list import list_
 from comfypipe.cli.commands.render import render
@@ -18,13 +20,15 @@ from comfypipe.cli.commands.validate import validate
 
 COMMANDS: Mapping[str, Callable[..., Any]] = {
     "init": init,
+    "import": import_,
     "list": list_,
     "show": show,
     "schema": schema,
     "render": render,
     "validate": validate,
+    "diff": diff,
     "run": run,
     "engine": engine,
     "doctor": doctor,
 }
-GROUPS: Mapping[str, typer.Typer] = {"runs": runs.group}
+GROUPS: Mapping[str, typer.Typer] = {"runs": runs.group, "catalog": catalog.group}

@@ -82,13 +82,15 @@ def _serve(console: Console, host: str, port: int, folder: Path, jobs_api: bool,
         console.line({"url": url, "pid": os.getpid()})
         console.say(f"listening on {url}")
 
-    # From the first moment on, SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
+    # SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(Engine(folders), host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
     except KeyboardInterrupt:
         console.say("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _default_folder() -> Path:

@@ -1,34 +1,25 @@
 """``comfypipe validate``: all that is wrong, before any GPU is used."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comfypipe.cli.console import Console, plural
+from comfypipe.cli.offered import Catalog, Server, offered
 from comfypipe.cli.options import AsJson, ProjectFolder
-from comfypipe.errors import UsageError
 from comfypipe.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from comfypipe.plan.check import Check
-    from comfypipe.project import ProjectLayout
-    from comfypipe.prompt.object_info import ObjectInfo
 
 
 def validate(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Workflows and pipelines; default: all.")
     ] = None,
-    catalog: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Check nodes against this object_info.", show_default=False),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option("--backend", "-b", metavar="URL", help="Check nodes against this server.", show_default=False),
-    ] = None,
+    catalog: Catalog = None,
+    backend: Server = None,
     project: ProjectFolder = None,
     as_json: AsJson = False,
 ) -> int:
@@ -37,39 +28,13 @@ def validate(
     from comfypipe.plan.library import load_library
     from comfypipe.project import ProjectLayout
 
-    if catalog and backend:
-        raise UsageError("--catalog and --backend exclude each other", hint="name one of them")
     console = Console(as_json=as_json)
     layout = ProjectLayout.find(project)
     library = load_library(layout)
-    found = check(library, layout, names or None, _offered(layout, catalog, backend))
+    found = check(library, layout, names or None, offered(layout, catalog, backend))
     _report(console, found, len(names or [*library.workflows, *library.pipelines]))
     failed = any(each.severity == "error" for each in found.diagnostics)
     return ExitStatus.INVALID if failed else ExitStatus.OK
-
-
-def _offered(layout: "ProjectLayout", catalog: Path | None, backend: str | None) -> "ObjectInfo | None":
-    if catalog:
-        from comfypipe.prompt.object_info import read_object_info
-
-        return read_object_info(catalog)
-    if backend:
-        import asyncio
-
-        return asyncio.run(_ask(layout, backend))
-    from comfypipe.engine.offline import object_info
-
-    return object_info()
-
-
-async def _ask(layout: "ProjectLayout", url: str) -> "ObjectInfo | None":
-    from comfypipe.backends.registry import open_backend
-
-    backend = open_backend(url, layout)
-    try:
-        return await backend.object_info()
-    finally:
-        await backend.close()
 
 
 def _report(console: Console, found: "Check", manifests: int) -> None:
