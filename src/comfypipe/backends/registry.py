@@ -18,12 +18,19 @@ SCHEMES: Mapping[str, str] = {
 }
 """By URL scheme, the module whose ``create(url, settings, layout)`` opens it."""
 
+_FLEET = "comfypipe.backends.comfyui.fleet_settings"
+
 OpenBackend = Callable[[str, ProjectLayout], Backend]
 
 
-def open_backend(url_or_name: str, layout: ProjectLayout) -> Backend:
+def open_backend(url_or_name: str, layout: ProjectLayout, more: Mapping[str, Any] | None = None) -> Backend:
     """
     Open the backend at a URL, or the one that the project's settings give this name.
+
+    Several URLs with commas between them are a fleet of servers.
+
+    Args:
+        more: Settings besides those that the project gives it.
 
     Raises:
         UsageError: No such name, or no backend for URLs of this kind.
@@ -32,8 +39,14 @@ def open_backend(url_or_name: str, layout: ProjectLayout) -> Backend:
     scheme = _scheme(url)
     if scheme is None or scheme not in SCHEMES:
         raise _unknown(url_or_name, scheme, layout.settings.backends)
-    backend: Backend = import_module(SCHEMES[scheme]).create(url, settings, layout)
+    module = _FLEET if "servers" in settings or len(split_urls(url)) > 1 else SCHEMES[scheme]
+    backend: Backend = import_module(module).create(url, {**settings, **(more or {})}, layout)
     return backend
+
+
+def split_urls(url: str) -> list[str]:
+    """Return the URLs of a list with commas; a comma within one of them, as in a password, parts nothing."""
+    return re.split(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*:)", url.strip())
 
 
 class BackendPool:
@@ -69,11 +82,22 @@ def _resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[s
     entry = named.get(url_or_name, url_or_name)
     if isinstance(entry, str):
         return entry, {}
-    if not isinstance(entry.get("url"), str):
+    url = _url_of(entry)
+    if url is None:
         raise UsageError(
-            f'the backend "{url_or_name}" has no url', hint=f'add url = "…" to [tool.comfypipe.backends.{url_or_name}]'
+            f'the backend "{url_or_name}" has no url',
+            hint=f'add url = "…", or a list of servers, to [tool.comfypipe.backends.{url_or_name}]',
         )
-    return entry["url"], {key: value for key, value in entry.items() if key != "url"}
+    return url, {key: value for key, value in entry.items() if key != "url"}
+
+
+def _url_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the URL of an entry; of one with several servers, all of them with commas."""
+    several = entry.get("servers", entry.get("url"))
+    if not isinstance(several, list):
+        return several if isinstance(several, str) else None
+    urls = [each.get("url") if isinstance(each, Mapping) else each for each in several]
+    return ",".join(urls) if urls and all(isinstance(each, str) for each in urls) else None
 
 
 def _scheme(url: str) -> str | None:
