@@ -146,6 +146,9 @@ def _read(path: Path, shown: str) -> str:
     try:
         with path.open("rb") as stream:
             raw = stream.read(4 * MAX_CHARACTERS + 1)
+        if len(raw) > 4 * MAX_CHARACTERS:
+            message = f"the file has more than {MAX_CHARACTERS} characters"
+            raise ManifestInvalid([Diagnostic("too-large", message, Source(shown))])
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

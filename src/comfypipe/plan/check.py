@@ -17,6 +17,8 @@ from comfypipe.plan.trials import Trial, trials
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
+_ITEMS_OF_DEFAULTS, _ITEMS_OF_OTHERS = 8, 1
+
 
 class Check(Struct, frozen=True):
     """
@@ -90,7 +92,8 @@ class _Check:
         self.add(names_not_read(manifest, self._layout, self._undefined()))
 
     def _try(self, manifest: Manifest, assembly: Assembly, trial: Trial) -> None:
-        against = Circumstances(self._layout, self._object_info, "skip", seed=0, guessed=trial.guessed)
+        items = _ITEMS_OF_DEFAULTS if not trial.circumstances else _ITEMS_OF_OTHERS
+        against = Circumstances(self._layout, self._object_info, "skip", 0, trial.guessed, items)
         found = preflight(assembly, trial.values, against)
         for each in without_echoes(assembly.diagnostics, found.diagnostics):
             if (each.code, each.source) not in self._places:  # told already, of the workflow or of a plainer trial

@@ -21,9 +21,6 @@ from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 from comfypipe.prompt.validate import NodeError, validate
 
-MAX_ITEMS = 64
-"""Of a fan-out over a known list, this many items are rendered; the others differ in values only."""
-
 Unknown: TypeAlias = Literal["error", "skip"]
 """What to do with classes that the object_info does not hold."""
 
@@ -36,6 +33,7 @@ class Circumstances(Struct, frozen=True):
         object_info: What the backend offers; None to check the structure alone.
         seed: What the open seeds of steps are derived from.
         guessed: Names of the plan's inputs whose values are placeholders.
+        rendered_items: So many items of a fan-out over a known list are rendered; of the others the values are checked.
     """
 
     layout: ProjectLayout
@@ -43,6 +41,7 @@ class Circumstances(Struct, frozen=True):
     unknown: Unknown = "error"
     seed: int | None = None
     guessed: frozenset[str] = frozenset()
+    rendered_items: int = 64
 
 
 class Preflight(Struct):
@@ -98,7 +97,7 @@ class _Preflight:
             self._job(step, scope, None)
             return made
         items = self._items(step, scope)
-        for index, item in enumerate(items[:MAX_ITEMS]):
+        for index, item in enumerate(items):
             self._job(step, {**scope, "item": item}, index)
         return tuple(made for _ in items)
 
@@ -135,7 +134,7 @@ class _Preflight:
         self._add(found.diagnostics)
         if found.unknown is not None:
             self.result.skipped.setdefault(step.id, found.unknown)
-        if found.diagnostics or found.unknown is not None:
+        if found.diagnostics or found.unknown is not None or (index or 0) >= against.rendered_items:
             return
         try:
             job, rendered = make_job(step, found.values, index, against.layout)
@@ -163,17 +162,30 @@ class _Preflight:
         info = ObjectInfo({}) if info is None else info
         found = validate(rendered.graph, info, unknown=unknown)
         self.result.unchecked.setdefault(step.workflow.name, set()).update(found.unchecked)
-        errors = list(found.errors)
-        if errors and guessed:
-            other = self._with_other_values(step, values, guessed)
-            errors = [each for each in errors if not _differs(each, rendered, other)]
-        if len(errors) < len(found.errors):
-            found = dataclasses.replace(found, errors=tuple(errors), error=None)
+        if found.errors:
+            errors = self._to_blame(step, rendered, found.errors, values, guessed)
+            error = found.error if len(errors) == len(found.errors) else None
+            found = dataclasses.replace(found, errors=errors, error=error)
         try:
             found.raise_if_invalid(rendered.source.source)
         except PromptInvalid as error:
             self._fail(error, step)
         self._add(silent_outputs(step.workflow, rendered, info))
+
+    def _to_blame(
+        self,
+        step: Step,
+        rendered: RenderedWorkflow,
+        errors: tuple[NodeError, ...],
+        values: Mapping[str, Value],
+        guessed: frozenset[str],
+    ) -> tuple[NodeError, ...]:
+        """Return the errors that are no guess's fault, with a hint for models that the manifest declares."""
+        if guessed:
+            other = self._with_other_values(step, values, guessed)
+            errors = tuple(each for each in errors if not _differs(each, rendered, other))
+        declared = {each.path.split("/", 2)[-1]: each.path for each in workflow_spec(step.workflow).models}
+        return tuple(_with_model_hint(each, declared) for each in errors)
 
     def _with_other_values(
         self, step: Step, values: Mapping[str, Value], guessed: frozenset[str]
@@ -208,6 +220,14 @@ class _Preflight:
 def _placeholders(step: Step) -> Mapping[str, Value]:
     declared = workflow_spec(step.workflow).outputs
     return {name: placeholder_output(spec, f"{step.id}-{name}") for name, spec in declared.items()}
+
+
+def _with_model_hint(error: NodeError, declared: Mapping[str, str]) -> NodeError:
+    received = error.extra_info.get("received_value")
+    path = declared.get(received.replace("\\", "/")) if isinstance(received, str) else None
+    if error.type != "value_not_in_list" or path is None:
+        return error
+    return dataclasses.replace(error, hint=f"the server has no {path}, which the manifest declares: put it there")
 
 
 def _differs(error: NodeError, rendered: RenderedWorkflow, other: RenderedWorkflow | None) -> bool:

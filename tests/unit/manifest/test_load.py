@@ -176,6 +176,15 @@ def test_a_file_that_is_not_utf_8_is_told_with_the_byte(tmp_path: Path) -> None:
     assert "a.yaml:4:17 yaml-syntax: the byte 0xE9 is not UTF-8" == str(caught.value)
 
 
+def test_a_file_that_is_far_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    """A file of many megabytes is told by its size, not by where it was cut."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes("\N{SNOWMAN}".encode() * (3 << 20))
+    with pytest.raises(ManifestInvalid) as caught:
+        load_manifest(path, "a.yaml")
+    assert "a.yaml:1:1 too-large: the file has more than 1048576 characters" == str(caught.value)
+
+
 def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:
     """What an editor on Windows saves is read like any other file."""
     path = tmp_path / "a.yaml"

@@ -476,6 +476,19 @@ def test_a_broken_manifest_is_told_whole(tmp_path: Path) -> None:
         plan(tmp_path, "sheet", changes={"manifests/sheet.yaml": "kind: Workflow"})
 
 
+def test_every_item_of_a_known_list_is_looked_at(tmp_path: Path) -> None:
+    """However long the list, the first value that does not fit is told before the run."""
+    text = """
+        - id: a
+          workflow: cutout
+          for_each: "{{ inputs.sizes }}"
+          inputs: {image: assets/photo.png, size: "{{ item }}"}
+        """
+    sizes = [64] * 100 + [5, 6]
+    error = pipeline_error(tmp_path, text, f"sizes: {{type: list, items: {{type: integer}}, default: {sizes}}}")
+    assert ['step "a": input size takes at least 16, not 5'] == [each.message for each in error.diagnostics]
+
+
 # Digests
 
 

@@ -326,6 +326,23 @@ def test_inputs_are_bound_to_nodes_of_an_export(tmp_path: Path, bind: str, expec
     assert [expected] == checked(tmp_path, {"manifests/w.yaml": text})
 
 
+def test_a_declared_model_that_the_server_lacks_is_told(tmp_path: Path) -> None:
+    """What the manifest declares and the server does not list is named by its place."""
+    text = workflow("a: {type: image}") + "models: [{path: models/upscale_models/x/big.safetensors}]\n"
+    template = (
+        '{"1": {"class_type": "Load", "inputs": {"name": "x/big.safetensors", "image": {{ a }}}},\n'
+        '"9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}}'
+    )
+    load = {"input": {"required": {"name": [["small.safetensors"]]}}, "output": ["IMAGE"]}
+    offered = ObjectInfo({**OFFERED.to_json(), "Load": load})
+    expected = (
+        "workflows/w.json.j2:1:41 value-not-in-list: node 1 (Load): Value not in list: name: 'x/big.safetensors' "
+        "not in ['small.safetensors']\n  hint: the server has no models/upscale_models/x/big.safetensors, "
+        "which the manifest declares: put it there"
+    )
+    assert [expected] == checked(tmp_path, {"manifests/w.yaml": text, "workflows/w.json.j2": template}, offered)
+
+
 def test_a_template_without_an_output_node_is_told(tmp_path: Path) -> None:
     """A prompt that saves nothing is refused by every server, and here."""
     template = '{"1": {"class_type": "LoadImage", "inputs": {"image": {{ a }} } } }'
