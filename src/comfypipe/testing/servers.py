@@ -100,7 +100,7 @@ class EngineProcess:
         line = self.process.stdout.readline()
         ready = json.loads(line) if line.startswith("{") and line.endswith("}\n") else {}
         if "url" not in ready:
-            self.process.wait()
+            self.stop()
             raise BackendUnavailable("the engine's server did not start", hint="its last words are on stderr")
         self.url = ready["url"]
         self.port = int(self.url.rpartition(":")[2])

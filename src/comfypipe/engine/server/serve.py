@@ -127,8 +127,13 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         # asyncio turns off Nagle's delay (40 ms a reply) only for sockets that say that they are TCP's
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen()  # before it, two servers could have the same port
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise BackendUnavailable(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="take another port: --port 0 finds a free one"
