@@ -15,6 +15,7 @@ from comfypipe.plan.jobs import fan_out, is_wanted, make_job, scope_of
 from comfypipe.plan.placeholders import other_value, placeholder_output
 from comfypipe.plan.references import ExpressionError, evaluate, expressions, parse_expression, steps_read
 from comfypipe.plan.rendering import RenderedWorkflow, render_workflow, workflow_spec
+from comfypipe.plan.requirements import with_sources
 from comfypipe.plan.step_inputs import resolve_step
 from comfypipe.plan.steps import Job, Step, StepOutputs
 from comfypipe.project import ProjectLayout
@@ -180,12 +181,11 @@ class _Preflight:
         values: Mapping[str, Value],
         guessed: frozenset[str],
     ) -> tuple[NodeError, ...]:
-        """Return the errors that are no guess's fault, with a hint for models that the manifest declares."""
+        """Return the errors that are no guess's fault, with a hint for what the manifest declares."""
         if guessed:
             other = self._with_other_values(step, values, guessed)
             errors = tuple(each for each in errors if not _differs(each, rendered, other))
-        declared = {each.path.split("/", 2)[-1]: each.path for each in workflow_spec(step.workflow).models}
-        return tuple(_with_model_hint(each, declared) for each in errors)
+        return tuple(with_sources(each, workflow_spec(step.workflow)) for each in errors)
 
     def _with_other_values(
         self, step: Step, values: Mapping[str, Value], guessed: frozenset[str]
@@ -220,14 +220,6 @@ class _Preflight:
 def _placeholders(step: Step) -> Mapping[str, Value]:
     declared = workflow_spec(step.workflow).outputs
     return {name: placeholder_output(spec, f"{step.id}-{name}") for name, spec in declared.items()}
-
-
-def _with_model_hint(error: NodeError, declared: Mapping[str, str]) -> NodeError:
-    received = error.extra_info.get("received_value")
-    path = declared.get(received.replace("\\", "/")) if isinstance(received, str) else None
-    if error.type != "value_not_in_list" or path is None:
-        return error
-    return dataclasses.replace(error, hint=f"the server has no {path}, which the manifest declares: put it there")
 
 
 def _differs(error: NodeError, rendered: RenderedWorkflow, other: RenderedWorkflow | None) -> bool:

@@ -1,0 +1,44 @@
+"""What a server lacks of what a manifest declares, with where to get it."""
+
+import dataclasses
+
+from comfypipe.manifest.schema import CustomNodeSpec, ModelSpec, WorkflowSpec
+from comfypipe.prompt.validation import MISSING_CLASS, NodeError
+
+_NOT_OFFERED = "value_not_in_list"
+
+
+def with_sources(error: NodeError, spec: WorkflowSpec) -> NodeError:
+    """
+    Return *error* with a hint that says where to get what is missing, where the manifest knows.
+
+    A model is known by the name that the node was given. Which package has a class, no manifest says: all are named.
+    """
+    if error.type == MISSING_CLASS and spec.custom_nodes:
+        return dataclasses.replace(error, hint=_packages(error.hint, spec.custom_nodes))
+    received = error.extra_info.get("received_value")
+    if error.type != _NOT_OFFERED or not isinstance(received, str):
+        return error
+    name = received.replace("\\", "/")
+    for model in spec.models:
+        if model.path.split("/", 2)[-1] == name:
+            return dataclasses.replace(error, hint=_model(model))
+    return error
+
+
+def _model(model: ModelSpec) -> str:
+    size = f" ({model.size_bytes / 1e9:.1f} GB)" if model.size_bytes else ""
+    source = f", from {model.url}{size}" if model.url else ""
+    return f"the server has no {model.path}, which the manifest declares: put it there{source}"
+
+
+def _packages(hint: str | None, packages: tuple[CustomNodeSpec, ...]) -> str:
+    named = ", ".join(_package(each) for each in packages)
+    install = f"the manifest declares custom nodes, to be installed on the server: {named}"
+    return f"{hint}; or {install}" if hint and hint.startswith("did you mean") else install
+
+
+def _package(package: CustomNodeSpec) -> str:
+    version = f" {package.version}" if package.version else ""
+    source = f" from {package.url}" if package.url else ""
+    return f"{package.id}{version}{source}"
