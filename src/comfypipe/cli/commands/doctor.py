@@ -12,6 +12,7 @@ from comfypipe.errors import ComfypipeError
 from comfypipe.exit_status import ExitStatus
 
 if TYPE_CHECKING:
+    from comfypipe.backends.base import Backend as AnyBackend
     from comfypipe.project import ProjectLayout
 
 LOW_DISK_BYTES = 1 << 30
@@ -114,10 +115,22 @@ async def _backend(layout: "ProjectLayout", name: str) -> Finding:
     opened = open_backend(name, layout)
     try:
         offered = await opened.object_info()
+        out = _out_of_service(opened)
     finally:
         await opened.close()
     detail = f"{len(offered)} node classes" if offered is not None else "reachable"
+    if out:
+        return Finding(f"backend {name}", "warning", "; ".join((detail, *out)), "the other servers do its work")
     return Finding(f"backend {name}", "ok", detail)
+
+
+def _out_of_service(backend: "AnyBackend") -> list[str]:
+    """Return why servers of a fleet take no work."""
+    from comfypipe.backends.comfyui.fleet import FleetBackend
+
+    if not isinstance(backend, FleetBackend):
+        return []
+    return [f"{each.name} is out: {each.reason}" for each in backend.status() if each.reason is not None]
 
 
 _CHECKS = {"manifests": _manifests, "ledger": _ledger, "disk": _disk}
