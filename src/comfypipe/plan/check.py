@@ -17,7 +17,7 @@ from comfypipe.plan.trials import Trial, trials
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
-_ITEMS_OF_DEFAULTS, _ITEMS_OF_OTHERS = 8, 1
+_ITEMS_OF_DEFAULTS, _ITEMS_OF_OTHERS = 3, 1
 
 
 class Check(Struct, frozen=True):
