@@ -1,7 +1,7 @@
 """The engine in this process, behind the protocol of all backends: ``embedded:``."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -17,6 +17,8 @@ from comfypipe.backends.base import (
     RunStatus,
     Submission,
 )
+from comfypipe.engine.catalog import core_registry
+from comfypipe.engine.custom import installed_nodes, loaded_nodes, with_custom
 from comfypipe.engine.events import Event, RunInterrupted
 from comfypipe.engine.executor import DEFAULT_CACHE_BYTES, Engine, Prepared, refuse_invalid
 from comfypipe.engine.files import file_path, shown_files
@@ -213,10 +215,23 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Embe
     Open ``embedded:``.
 
     Args:
-        settings: ``cache_bytes``, where it is to be another than the default.
+        settings: ``cache_bytes``, where it is to be another than the default; ``nodes``, modules or files with node
+            classes of one's own, beside those of installed packages.
         layout: Says where the engine keeps its files (``layout.engine``).
+
+    Raises:
+        UsageError: Nodes of one's own cannot be loaded.
     """
-    return EmbeddedBackend(layout.engine, cache_bytes=settings.get("cache_bytes", DEFAULT_CACHE_BYTES))
+    registry = own_registry(settings.get("nodes", ()), layout)
+    return EmbeddedBackend(
+        layout.engine, registry=registry, cache_bytes=settings.get("cache_bytes", DEFAULT_CACHE_BYTES)
+    )
+
+
+def own_registry(nodes: str | Sequence[str], layout: ProjectLayout) -> Registry:
+    """Return the core classes, those of installed packages, and those of the modules or files that are named."""
+    named = loaded_nodes([nodes] if isinstance(nodes, str) else nodes, layout.root)
+    return with_custom(core_registry(), (*installed_nodes(), *named))
 
 
 def result_of(outcome: Outcome, prepared: Prepared) -> RunResult:

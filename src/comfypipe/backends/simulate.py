@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from comfypipe.backends.base import Submission
-from comfypipe.backends.embedded import EmbeddedBackend
+from comfypipe.backends.embedded import EmbeddedBackend, own_registry
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.engine.catalog import core_registry
 from comfypipe.engine.executor import DEFAULT_CACHE_BYTES, Prepared
@@ -88,6 +88,7 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Simu
     return SimulateBackend(
         layout.engine,
         url=url,
+        real=own_registry(asked.get("nodes", ()), layout),
         catalogs=_catalogs(layout, asked.get("catalog")),
         costs=costs_of(asked),
         cache_bytes=int(asked.get("cache_bytes", DEFAULT_CACHE_BYTES)),

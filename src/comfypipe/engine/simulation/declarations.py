@@ -14,6 +14,9 @@ from comfypipe.prompt.object_info import NodeInfo
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".gguf", ".onnx", ".pkl")
 """What names of model files end with."""
 
+_FILE_INPUT = re.compile(r"(ckpt|vae|lora|unet|clip|control_net|style_model|gligen|hypernetwork)_name\d*")
+"""Inputs that list model files, also where a server has none but a few of its own."""
+
 _TOKEN = re.compile(
     r"(?P<name>\w+)(?P<optional>\?)?:(?P<type>\w+|\{[^}]*\})(?:=(?P<default>[^@\s]*))?(?:@(?P<range>\S+))?"
 )
@@ -108,7 +111,7 @@ def _types(info: NodeInfo) -> list[JSON]:
 
 def _without_files(raw: JSONObject) -> JSONObject:
     groups = {
-        group: {name: _open(spec) for name, spec in inputs.items()}
+        group: {name: _open(name, spec) for name, spec in inputs.items()}
         if group in ("required", "optional") and isinstance(inputs, dict)
         else inputs
         for group, inputs in _object(raw.get("input")).items()
@@ -116,12 +119,11 @@ def _without_files(raw: JSONObject) -> JSONObject:
     return {**raw, "input": groups}
 
 
-def _open(spec: JSON) -> JSON:
+def _open(name: str, spec: JSON) -> JSON:
     if not (isinstance(spec, list) and spec and isinstance(spec[0], list)):
         return spec
-    if spec[0] and not any(isinstance(each, str) and is_model_file(each) for each in spec[0]):
-        return spec
-    return ["COMBO", {**_object(spec[1] if len(spec) > 1 else None), "options": spec[0]}]
+    of_files = not spec[0] or _FILE_INPUT.fullmatch(name) or any(is_model_file(str(each)) for each in spec[0])
+    return ["COMBO", {**_object(spec[1] if len(spec) > 1 else None), "options": spec[0]}] if of_files else spec
 
 
 def is_model_file(name: str) -> bool:

@@ -7,13 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comfypipe.engine.arrays import check_size, zeros
-from comfypipe.engine.pixels.values import Floats
+from comfypipe.engine.pixels.values import Floats, blocks
 from comfypipe.engine.simulation.families import Family
 from comfypipe.engine.simulation.pattern import draw
 from comfypipe.engine.simulation.stamp import Mark, stamp
 
 Samples: TypeAlias = NDArray[np.float32]
 OnPicture: TypeAlias = Callable[[int, int], None]
+Weights: TypeAlias = tuple[NDArray[np.float64], ...]
+Taps: TypeAlias = list[tuple[NDArray[np.intp], NDArray[np.float32]]]
+
+_BAND_ROWS = 16
 
 _LINES = 9
 """Contour lines from the lowest to the highest place."""
@@ -113,34 +117,48 @@ def render(cells: Samples, picture: Floats) -> None:
     """
     Draw a latent (height, width, channel) into a picture: its colours enlarged, with contour lines of its height.
 
+    Some rows at a time, so that what is worked on stays in the cache.
+
     Args:
         picture: (height, width, 3); filled.
     """
     height, width = picture.shape[:2]
-    picture[...] = enlarged(cells[..., :3], height, width, _CATMULL_ROM)
-    picture *= np.float32(0.5)
-    picture += np.float32(0.5)
     heights = cells[..., 3:4] if cells.shape[-1] > 3 else brightness(cells[..., :3])[..., None]
-    lines = contours(enlarged(heights, height, width, _B_SPLINE)[..., 0])
-    picture *= (np.float32(1) - _LINE_SHADE * lines)[..., None]
-    np.clip(picture, 0, 1, out=picture)
+    colour_rows = enlarge(cells[..., :3], taps(cells.shape[0], height, catmull_rom), 0)
+    height_rows = enlarge(heights, taps(cells.shape[0], height, b_spline), 0)
+    colour_taps, height_taps = (taps(cells.shape[1], width, kernel) for kernel in (catmull_rom, b_spline))
+    for band in blocks(height, _BAND_ROWS):
+        part = picture[band]
+        part[...] = enlarge(colour_rows[band], colour_taps, 1)
+        part *= np.float32(0.5)
+        part += np.float32(0.5)
+        above = min(band.start, 1)  # the slope is taken from the row above
+        wide = enlarge(height_rows[band.start - above : band.stop], height_taps, 1)[..., 0]
+        part *= (np.float32(1) - _LINE_SHADE * contours(wide, min(height, width))[above:])[..., None]
+        np.clip(part, 0, 1, out=part)
 
 
-def contours(heights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return 1 on contour lines of a field within -1..1, 0 between them, about a pixel and a half wide."""
+def contours(heights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """
+    Return 1 on contour lines of a field within -1..1, 0 between them, about a pixel and a half wide.
+
+    Args:
+        side: Shorter side of the whole picture, of which *heights* may be a part.
+    """
     levels = heights * np.float32(_LINES / 2)
     distance = np.abs(levels - np.round(levels))
     slope = np.zeros_like(levels)
     slope[:, 1:] += np.square(levels[:, 1:] - levels[:, :-1])
     slope[1:] += np.square(levels[1:] - levels[:-1])
     slope = np.maximum(np.sqrt(slope), np.float32(1e-4))
-    wide = np.float32(max(0.8, min(heights.shape) / 900))
+    wide = np.float32(max(0.8, side / 900))
     lines: NDArray[np.float32] = np.clip(wide + np.float32(0.5) - distance / slope, 0, 1)
     # Where the field is all but flat there is no line to draw, however close to a level it is.
-    return lines * np.clip(slope * np.float32(min(heights.shape) / 1.5), 0, 1)
+    return lines * np.clip(slope * np.float32(side / 1.5), 0, 1)
 
 
-def _catmull_rom(t: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def catmull_rom(t: NDArray[np.float64]) -> Weights:
+    """Return the weights of four neighbours at *t* of the way from the second to the third; keeps their values."""
     square, cube = t * t, t * t * t
     return (
         (2 * square - t - cube) / 2,
@@ -150,35 +168,37 @@ def _catmull_rom(t: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     )
 
 
-def _b_spline(t: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def b_spline(t: NDArray[np.float64]) -> Weights:
+    """Return the weights of four neighbours, for a curve without kinks that passes near their values."""
     s = 1 - t
     return s * s * s / 6, (4 - 6 * t * t + 3 * t * t * t) / 6, (4 - 6 * s * s + 3 * s * s * s) / 6, t * t * t / 6
 
 
-_CATMULL_ROM, _B_SPLINE = _catmull_rom, _b_spline
-_Kernel: TypeAlias = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]]
-
-
-def enlarged(cells: Samples, height: int, width: int, kernel: _Kernel = _CATMULL_ROM) -> Samples:
-    """Resample (height, width, channel) with a kernel of four taps."""
-    rows = _resampled(cells, height, 0, kernel)
-    return _resampled(rows, width, 1, kernel)
-
-
-def _resampled(cells: Samples, size: int, axis: int, kernel: _Kernel) -> Samples:
-    old = cells.shape[axis]
-    if old == size:
-        return cells
-    places = (np.arange(size) + 0.5) * old / size - 0.5
+def taps(old: int, new: int, kernel: Callable[[NDArray[np.float64]], Weights]) -> Taps:
+    """Return for each of four taps which of *old* samples it takes for each of *new* ones, and by what weight."""
+    places = (np.arange(new) + 0.5) * old / new - 0.5
     first = np.floor(places)
+    indices = (np.clip(first.astype(np.intp) + (tap - 1), 0, old - 1) for tap in range(4))
+    return [(index, each.astype(np.float32)) for index, each in zip(indices, kernel(places - first), strict=True)]
+
+
+def enlarge(cells: Samples, by: Taps, axis: int) -> Samples:
+    """Resample (height, width, channel) along an axis."""
     shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-    result: Samples | None = None
-    for tap, weights in enumerate(kernel(places - first)):
-        index = np.clip(first.astype(np.intp) + (tap - 1), 0, old - 1)
-        part = cells.take(index, axis=axis) * weights.astype(np.float32).reshape(shape)
-        result = part if result is None else np.add(result, part, out=result)
-    assert result is not None  # noqa: S101  a kernel has taps
+    (index, weights), *rest = by
+    result = cells.take(index, axis=axis)
+    result *= weights.reshape(shape)
+    for index, weights in rest:
+        part = cells.take(index, axis=axis)
+        part *= weights.reshape(shape)
+        result += part
     return result
+
+
+def enlarged(cells: Samples, height: int, width: int) -> Samples:
+    """Resample (height, width, channel) both ways."""
+    rows = enlarge(cells, taps(cells.shape[0], height, catmull_rom), 0)
+    return enlarge(rows, taps(cells.shape[1], width, catmull_rom), 1)
 
 
 def draw_picture(key: bytes, palette_key: bytes, height: int, width: int, moment: float = 0.0) -> Floats:
