@@ -97,7 +97,8 @@ def _url_of(entry: Mapping[str, Any]) -> str | None:
     if not isinstance(several, list):
         return several if isinstance(several, str) else None
     urls = [each.get("url") if isinstance(each, Mapping) else each for each in several]
-    return ",".join(urls) if urls and all(isinstance(each, str) for each in urls) else None
+    texts = [each for each in urls if isinstance(each, str)]
+    return ",".join(texts) if texts and len(texts) == len(urls) else None
 
 
 def _scheme(url: str) -> str | None:

@@ -91,10 +91,6 @@ class Health:
         if self.state is ServerState.UP:
             self.state = ServerState.DRAINING
 
-    def is_lost(self, now: float, lost_s: float) -> bool:
-        """Whether it has been silent for so long that its runs are given up."""
-        return self.silent_since is not None and now - self.silent_since >= lost_s
-
     def next_probe_s(self, timing: FleetTiming) -> float:
         """Return how long to wait for the next probe, and count it as failed until it has passed."""
         delay_s = min(timing.longest_probe_s, timing.first_probe_s * 2.0 ** min(self.failed_probes, 32))
