@@ -11,7 +11,7 @@ from tests.flows.prefect_server import PrefectServer
 
 from comfypipe.orchestration import ComfyICUCredentials
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_a_key_is_kept_and_not_shown(prefect_api: PrefectServer) -> None:

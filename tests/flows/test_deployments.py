@@ -103,7 +103,9 @@ async def assert_made(flow_run: FlowRun, project_copy: Path) -> None:
     assert run.id in json.dumps(provenance)
     names = await task_states(flow_run.id, ended=4)
     assert {"cutout", "recolour", "card", "contact_sheet"} == {name.split("-")[0] for name in names}
-    assert {"contact-sheet-outputs", "contact-sheet-progress"} <= set(await artifacts(flow_run.id))
+    assert {f"{name}-outputs" for name in ("cutout", "recolour", "card", "contact-sheet")} <= set(
+        await artifacts(flow_run.id)
+    )
 
 
 async def assert_cancelled(deployment: DeploymentResponse, project_copy: Path) -> None:

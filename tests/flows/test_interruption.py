@@ -7,10 +7,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect import get_client
-from prefect.client.schemas.objects import FlowRun
 from tests.flows.observed import eventually
 from tests.flows.prefect_server import PrefectServer, running
 
@@ -18,7 +18,7 @@ from comfypipe.execution.project import Project
 from comfypipe.orchestration import flow
 from comfypipe.store.records import OPEN
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 COLOURS = [f"#{number:02x}8040" for number in range(0, 240, 30)]
 SCRIPT = f"""
@@ -39,17 +39,6 @@ async def begun(project: Project, *, completed: int) -> str:
         return None
 
     return await eventually(read, what="a run that has begun", timeout_s=120)
-
-
-async def labelled(run_id: str) -> FlowRun:
-    """Return the flow run that bears the label of a run; it is written in the background."""
-
-    async def read() -> FlowRun | None:
-        async with get_client() as client:
-            runs = await client.read_flow_runs()
-        return next((each for each in runs if f"comfypipe.run.{run_id}" in each.labels), None)
-
-    return await eventually(read, what="the label of the run")
 
 
 async def executions(project: Project) -> Counter[str]:
@@ -113,21 +102,25 @@ def test_a_killed_flow_goes_on_and_repeats_nothing(
 def test_the_hook_cancels_what_a_dead_process_left(
     prefect_api: PrefectServer, project_copy: Path, tmp_path: Path
 ) -> None:
-    """Prefect's cancellation hook ends the run of a process that is gone: it knows the run by the flow run's label."""
+    """Prefect's cancellation hook ends the run of a process that is gone: it knows which runs the flow run began."""
 
     async def scenario() -> None:
         async with Project.load(project_copy) as project:
             command, log = [sys.executable, "-c", SCRIPT], tmp_path / "killed.log"
             with running(command, prefect_api.environment, project_copy, log) as process:
                 run_id = await begun(project, completed=1)
-                flow_run = await labelled(run_id)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            assert ("Running", "running") == (flow_run.state_name, (await project.ledger.run(run_id)).status)
+            assert "running" == (await project.ledger.run(run_id)).status
+            (left,) = (project.layout.state / "prefect").iterdir()
+            async with get_client() as client:
+                flow_run = await client.read_flow_run(UUID(left.name))
+            assert "Running" == flow_run.state_name
             made = flow("product_card", project)
             hook: Any = made.on_cancellation_hooks[0]
             await hook(flow=made, flow_run=flow_run, state=flow_run.state)
             status, attempts = await statuses(project, run_id)
             assert ("cancelled", False) == (status, bool(attempts & {*OPEN}))
+            assert not left.exists()
 
     asyncio.run(scenario())

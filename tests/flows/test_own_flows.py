@@ -17,7 +17,7 @@ from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
 from comfypipe.orchestration import BatchReport
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from comfypipe.orchestration import (
 )
 from comfypipe.project import ProjectLayout
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @flow(name="stages")
@@ -187,9 +187,7 @@ def test_a_batch_runs_in_chunks_and_goes_on(prefect_api: PrefectServer, project_
             *tasks
         }
         shown = await artifacts(flow_run_id)
-        chunks = {f"recolour-rows-{first}-progress" for first in (0, 2, 4)}
-        assert chunks | {"recolour-rows-2-failed-runs"} == set(shown)
-        assert {100} == {shown[key].data for key in chunks}
+        assert {"recolour-rows-2-failed-runs"} == {key for key in shown if not key.endswith("progress")}
 
         rows.write_text("\n".join(lines).replace("red", "#ff0000"))
         assert BatchReport(completed=5, cached=4) == await batch()

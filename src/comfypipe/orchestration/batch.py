@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from comfypipe.errors import RunFailed
+from comfypipe.execution.events import Listener, ignore
 from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
 from comfypipe.orchestration.artifacts import publish_runs
 from comfypipe.orchestration.progress import progress_artifact
+from comfypipe.orchestration.reporting import begun_runs
 from comfypipe.orchestration.rows import Chunk
 
 FAILURES_KEPT = 100
@@ -68,6 +71,7 @@ async def run_chunk(
     out: Path | None = None,
     concurrency: int = 8,
     tell: Callable[[BatchReport], None] = lambda _report: None,
+    listener: Listener = ignore,
 ) -> tuple[BatchReport, tuple[Run, ...]]:
     """
     Run a workflow or pipeline for every row of a chunk; rows that fail do not stop the others.
@@ -76,6 +80,7 @@ async def run_chunk(
         out: Copy the outputs of each run into a folder here.
         concurrency: How many rows are worked on at once.
         tell: Is told after every row.
+        listener: Is told of each run's progress.
 
     Returns:
         The report, and the first runs that failed.
@@ -86,12 +91,21 @@ async def run_chunk(
     """
     project.library.manifest(name)
     report, failed = BatchReport(), list[Run]()
-    runs = project.run_many(name, chunk.rows(), preset=preset, backend=backend, out=out, concurrency=concurrency)
-    async for run in runs:
-        report += _of(run)
-        if run.failure is not None and len(failed) < FAILURES_KEPT:
-            failed.append(run)
-        tell(report)
+    runs = project.run_many(
+        name,
+        chunk.rows(),
+        preset=preset,
+        backend=backend,
+        out=out,
+        concurrency=concurrency,
+        listener=listener,
+    )
+    async with aclosing(runs):
+        async for run in runs:
+            report += _of(run)
+            if run.failure is not None and len(failed) < FAILURES_KEPT:
+                failed.append(run)
+            tell(report)
     return report, tuple(failed)
 
 
@@ -115,7 +129,15 @@ async def run_chunk_reported(
     key = f"{name}-rows-{chunk.first}"
     async with progress_artifact(key, lambda: 100 * so_far[0].rows / max(1, chunk.count), changed):
         report, failed = await run_chunk(
-            project, name, chunk, preset=preset, backend=backend, out=out, concurrency=concurrency, tell=tell
+            project,
+            name,
+            chunk,
+            preset=preset,
+            backend=backend,
+            out=out,
+            concurrency=concurrency,
+            tell=tell,
+            listener=begun_runs(project),
         )
     if failed:
         first, last = chunk.first + 1, chunk.first + chunk.count

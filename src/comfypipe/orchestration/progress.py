@@ -1,7 +1,7 @@
 """How far a run is, as Prefect shows it: a progress artifact, a task run for each step, and lines in the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ MakeState: TypeAlias = Callable[[], State]
 """Makes a state when it is due: Prefect's server orders states by the time at which they were made."""
 
 EVERY_S = 2.0
-"""Progress is told no more often: each time is a request to Prefect's server."""
+"""Progress is told no more often, and not before: each time is a request to Prefect's server."""
 
 
 @dataclass(slots=True)
@@ -60,35 +60,38 @@ class Tally:
 @asynccontextmanager
 async def progress_artifact(name: str, percent: Callable[[], float], changed: asyncio.Event) -> AsyncIterator[None]:
     """
-    Keep a Prefect progress artifact up to date for the length of the block.
+    Keep a Prefect progress artifact up to date for the length of the block; none is made for a block that is short.
 
     Args:
         percent: Asked for the progress, from 0 to 100, after *changed* was set.
     """
-    made = await attempt(acreate_progress_artifact(0.0, key=artifact_key(name, "progress"), description=name))
-    if made is None:
-        yield
-        return
-
-    async def tell() -> None:
-        await attempt(aupdate_progress_artifact(made, round(percent(), 1)))
-
-    telling = asyncio.create_task(_whenever(changed, tell))
+    telling = asyncio.create_task(_tell(name, percent, changed))
     try:
         yield
     finally:
         telling.cancel()
         with suppress(asyncio.CancelledError):
             await telling
-        await tell()
 
 
-async def _whenever(changed: asyncio.Event, tell: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await changed.wait()
-        changed.clear()
-        await tell()
-        await asyncio.sleep(EVERY_S)
+async def _tell(name: str, percent: Callable[[], float], changed: asyncio.Event) -> None:
+    await asyncio.sleep(EVERY_S)
+    key = artifact_key(name, "progress")
+    made = await attempt(acreate_progress_artifact(_rounded(percent), key=key, description=name))
+    if made is None:
+        return
+    try:
+        while True:
+            await changed.wait()
+            changed.clear()
+            await attempt(aupdate_progress_artifact(made, _rounded(percent)))
+            await asyncio.sleep(EVERY_S)
+    finally:
+        await attempt(aupdate_progress_artifact(made, _rounded(percent)))
+
+
+def _rounded(percent: Callable[[], float]) -> float:
+    return round(percent(), 1)
 
 
 class StepTasks:

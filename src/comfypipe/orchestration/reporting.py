@@ -1,23 +1,20 @@
 """A run inside a flow run: carried out by the execution, shown by Prefect while it goes on and when it has ended."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import get_client, runtime
+from prefect import runtime
 from prefect.logging import get_run_logger
 
-from comfypipe.execution.events import Event, JobRetried, Listener, RunStarted
+from comfypipe.execution.events import Event, JobRetried, Listener, RunStarted, ignore
 from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
-from comfypipe.orchestration.artifacts import attempt, publish_run
+from comfypipe.orchestration.artifacts import publish_run
+from comfypipe.orchestration.begun import BegunRuns
 from comfypipe.orchestration.cancelling import cancel_run
 from comfypipe.orchestration.progress import StepTasks, Tally, progress_artifact
-
-RUN_LABEL = "comfypipe.run."
-"""Begins the labels of a flow run that name its runs in the ledger: by them a hook finds what is to be cancelled."""
 
 
 async def run_reported(
@@ -39,17 +36,21 @@ async def run_reported(
     Raises:
         ComfypipeError: As `Project.run`.
     """
-    tally, steps, label = Tally(), StepTasks(), _Label()
-    listener = _all(tally, label, _log, *([steps] if step_tasks else []))
-    folder = Path(out) if out else None
+    tally, steps = Tally(), StepTasks()
+    listener = all_of(tally, begun_runs(project), log, *([steps] if step_tasks else []))
     async with progress_artifact(name, lambda: tally.percent, tally.changed):
         try:
             run = await project.run(
-                name, inputs, preset=preset, backend=backend, out=folder, check=False, listener=listener
+                name,
+                inputs,
+                preset=preset,
+                backend=backend,
+                out=Path(out) if out else None,
+                check=False,
+                listener=listener,
             )
         finally:
             await steps.settle()
-            await label.settle()
     await publish_run(run)
     if run.failure is not None:
         raise run.failure
@@ -58,34 +59,21 @@ async def run_reported(
 
 async def cancel_flow_run(project: Project, flow_run_id: UUID) -> tuple[str, ...]:
     """Cancel what a flow run began and did not end, and return the ids of those runs."""
-    async with get_client() as client:
-        labels = (await client.read_flow_run(flow_run_id)).labels
-    begun = [label.removeprefix(RUN_LABEL) for label in labels if label.startswith(RUN_LABEL)]
-    return tuple([run_id for run_id in begun if await cancel_run(project, run_id)])
+    begun = BegunRuns.of(project.layout, flow_run_id)
+    cancelled = [run_id for run_id in begun.ids() if await cancel_run(project, run_id)]
+    for run_id in begun.ids():
+        begun.forget(run_id)
+    return tuple(cancelled)
 
 
-class _Label:
-    """Writes the run's id to the labels of the flow run as soon as there is one."""
-
-    def __init__(self) -> None:
-        self._writing: set[asyncio.Task[Any]] = set()
-
-    def __call__(self, event: Event) -> None:
-        flow_run_id = runtime.flow_run.get_id()
-        if isinstance(event, RunStarted) and flow_run_id is not None:
-            self._writing.add(asyncio.create_task(attempt(_label(UUID(flow_run_id), event))))
-
-    async def settle(self) -> None:
-        """Wait until it is written."""
-        await asyncio.gather(*self._writing)
+def begun_runs(project: Project) -> Listener:
+    """Return what notes the runs that the flow run around the caller begins."""
+    flow_run_id = runtime.flow_run.get_id()
+    return BegunRuns.of(project.layout, flow_run_id) if flow_run_id is not None else ignore
 
 
-async def _label(flow_run_id: UUID, event: RunStarted) -> None:
-    async with get_client() as client:
-        await client.update_flow_run_labels(flow_run_id, {f"{RUN_LABEL}{event.run_id}": event.name})
-
-
-def _log(event: Event) -> None:
+def log(event: Event) -> None:
+    """Write to the flow run's log what one looks for there."""
     match event:
         case RunStarted():
             goes_on = f", which goes on with run {event.continues}" if event.continues else ""
@@ -95,7 +83,9 @@ def _log(event: Event) -> None:
             get_run_logger().warning(text, event.step, event.delay_s, event.error)
 
 
-def _all(*listeners: Listener) -> Listener:
+def all_of(*listeners: Listener) -> Listener:
+    """Return a listener that tells several."""
+
     def listen(event: Event) -> None:
         for each in listeners:
             each(event)
