@@ -11,11 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from comfypipe._types import JSON, JSONObject
+from comfypipe.engine.catalog import core_registry
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.registry import Folders, Registry
 from comfypipe.engine.server.faults.executions import Executions, prompt_digest
 from comfypipe.engine.server.faults.faults import Faults
 from comfypipe.engine.server.serve import serving
+from comfypipe.engine.simulation.registry import simulating_registry
 from comfypipe.errors import BackendUnavailable
 
 
@@ -53,6 +55,7 @@ def engine_server(
     *,
     faults: Faults | Sequence[str] = (),
     jobs_api: bool = False,
+    simulate: bool = False,
     registry: Registry | None = None,
     port: int = 0,
 ) -> Iterator[EngineServer]:
@@ -63,7 +66,8 @@ def engine_server(
         folder: For its files; a temporary one where nothing is said.
         faults: To play: ``["lost-reply=once", "late-history=ms:200"]``. See ``comfypipe engine --help``.
         jobs_api: Serve ``/api/jobs`` too, as newer servers do.
-        registry: The node classes; all core ones where nothing is said.
+        simulate: Nodes that need a model are stood in for, as ``simulate:`` does.
+        registry: The node classes that are real; all core ones where nothing is said.
 
     Raises:
         UsageError: There is no such fault.
@@ -71,7 +75,8 @@ def engine_server(
     played = faults if isinstance(faults, Faults) else Faults(faults)
     with TemporaryDirectory(prefix="comfypipe-") if folder is None else _kept(folder) as place:
         root = Path(place)
-        engine = Engine(Folders(root / "input", root / "output", root / "temp"), registry)
+        classes = simulating_registry(registry or core_registry()) if simulate else registry
+        engine = Engine(Folders(root / "input", root / "output", root / "temp"), classes)
         with serving(engine, jobs_api=jobs_api, faults=played, port=port) as url:
             yield EngineServer(url, root, played)
 
@@ -138,7 +143,12 @@ class EngineProcess:
 
 @contextmanager
 def engine_process(
-    folder: Path | None = None, *, faults: Sequence[str] = (), jobs_api: bool = False, port: int = 0
+    folder: Path | None = None,
+    *,
+    faults: Sequence[str] = (),
+    jobs_api: bool = False,
+    simulate: bool = False,
+    port: int = 0,
 ) -> Iterator[EngineProcess]:
     """
     Run ``comfypipe engine`` in a process of its own, while the block lasts.
@@ -149,7 +159,7 @@ def engine_process(
         BackendUnavailable: It does not start.
     """
     options = ["--test", *(word for each in faults for word in ("--fault", each))]
-    options += ["--jobs-api"] if jobs_api else []
+    options += [name for name, wanted in (("--jobs-api", jobs_api), ("--simulate", simulate)) if wanted]
     with TemporaryDirectory(prefix="comfypipe-") if folder is None else _kept(folder) as place:
         server = EngineProcess(Path(place), options, port)
         server.start()

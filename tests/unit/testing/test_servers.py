@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from comfypipe.errors import BackendUnavailable, UsageError
-from comfypipe.testing import engine_process, engine_server, picture_prompt
+from comfypipe.testing import engine_process, engine_server, node, picture_prompt
 from comfypipe.testing.servers import EngineProcess, get_json, post_json
 
 
@@ -61,3 +61,14 @@ def test_process_that_does_not_start(tmp_path: Path, capfd: pytest.CaptureFixtur
     with pytest.raises(BackendUnavailable, match="did not start"):
         EngineProcess(tmp_path, ["--fault", "nothing"]).start()
     assert 'there is no fault "nothing"' in capfd.readouterr().err
+
+
+def test_models_can_be_stood_in_for() -> None:
+    """Both kinds of server then have the loaders of models, and run what they load."""
+    prompt = {"1": node("CheckpointLoaderSimple", ckpt_name="a.safetensors"), "2": node("PreviewAny", source=["1", 0])}
+    with engine_server(simulate=True, faults=["slow-models=ms:1"]) as server:
+        ended(server.url, prompt)
+        assert {"a.safetensors": 1} == server.executions.model_loads()
+    with engine_process(simulate=True) as process:
+        ended(process.url, prompt)
+        assert ["success"] == [each["status"] for each in process.executions()["executions"]]

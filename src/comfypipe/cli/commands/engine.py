@@ -12,6 +12,7 @@ from comfypipe.cli.options import AsJson, Quiet
 from comfypipe.errors import ProjectNotFound, UsageError
 
 if TYPE_CHECKING:
+    from comfypipe.engine.executor import Engine
     from comfypipe.engine.server.faults.faults import Faults
 
 
@@ -25,6 +26,9 @@ def engine(
         typer.Option(metavar="DIR", help="For its input, output and temp; default: the project's.", show_default=False),
     ] = None,
     jobs_api: Annotated[bool, typer.Option("--jobs-api", help="Serve /api/jobs too, as newer servers do.")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Stand in for nodes that need a model, as simulate: does.")
+    ] = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,7 +54,8 @@ def engine(
     if faults:
         _list_faults(console)
         return
-    _serve(console, host, port, folder or _default_folder(), jobs_api, _faults(fault or [], delay, test))
+    address, place, played = (host, port), folder or _default_folder(), _faults(fault or [], delay, test)
+    _serve(console, address, place, simulate=simulate, jobs_api=jobs_api, faults=played)
 
 
 def _list_faults(console: Console) -> None:
@@ -73,24 +78,43 @@ def _faults(specs: list[str], delay_s: float, test: bool) -> "Faults | None":
     return Faults(wanted) if wanted or test else None
 
 
-def _serve(console: Console, host: str, port: int, folder: Path, jobs_api: bool, faults: "Faults | None") -> None:
-    from comfypipe.engine.executor import Engine
-    from comfypipe.engine.registry import Folders
+def _serve(
+    console: Console,
+    address: tuple[str, int],
+    folder: Path,
+    *,
+    simulate: bool,
+    jobs_api: bool,
+    faults: "Faults | None",
+) -> None:
     from comfypipe.engine.server.serve import serve
 
     def ready(url: str) -> None:
         console.line({"url": url, "pid": os.getpid()})
         console.say(f"listening on {url}")
 
-    folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
     # SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    host, port = address
     try:
-        serve(Engine(folders), host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
+        serve(_engine(folder, simulate), host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
     except KeyboardInterrupt:
         console.say("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _engine(folder: Path, simulate: bool) -> "Engine":
+    from comfypipe.engine.catalog import core_registry
+    from comfypipe.engine.executor import Engine
+    from comfypipe.engine.registry import Folders
+
+    folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
+    if not simulate:
+        return Engine(folders)
+    from comfypipe.engine.simulation.registry import simulating_registry
+
+    return Engine(folders, simulating_registry(core_registry()))
 
 
 def _default_folder() -> Path:

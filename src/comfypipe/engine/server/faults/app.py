@@ -12,7 +12,6 @@ from comfypipe.engine.server.faults.connections import Connections, Links
 from comfypipe.engine.server.faults.control import ROUTES
 from comfypipe.engine.server.faults.faults import Faults
 from comfypipe.engine.server.faults.gate import Gate, Wire
-from comfypipe.engine.server.faults.models import with_loaders
 from comfypipe.engine.server.faults.state import FaultyState
 
 
@@ -25,9 +24,9 @@ def create_faulty_app(
     Args:
         connections: Filled by the server that runs the application (`Connections.protocol`).
     """
-    lives = _Lives(_with_loaders(engine, faults), faults, Wire(connections, Links(connections)))
+    lives = _Lives(engine, faults, Wire(connections, Links(connections)))
     app = create_app(
-        lives.engine,
+        engine,
         jobs_api=jobs_api,
         loopback=loopback,
         state=lives.begin(),
@@ -65,11 +64,3 @@ class _Lives:
         state = self.begin()
         self.app.state.server = state
         state.start()
-
-
-def _with_loaders(engine: Engine, faults: Faults) -> Engine:
-    slow = faults.settings("slow-models")
-    if slow is None:
-        return engine
-    names = [each for each in str(slow["names"]).split("+") if each]
-    return Engine(engine.folders, with_loaders(engine.registry, names), engine.cache.limit_bytes)

@@ -67,9 +67,8 @@ KINDS: Mapping[str, FaultKind] = {
         FaultKind(
             "slow-models",
             "run",
-            "a model that is not among the last slots used takes ms to load; models are file names in prompts; loaders "
-            "that take names (joined by +) stand in for ComfyUI's",
-            {"ms": 5000, "slots": 2, "names": ""},
+            "a model that is not among the last slots used takes ms to load; models are file names in prompts",
+            {"ms": 5000, "slots": 2},
             when="always",
         ),
         # How a run is reported

@@ -189,14 +189,11 @@ def test_down_after_a_restart(play: Play, client_of: ClientOf) -> None:
 
 
 def test_slow_models(play: Play, client_of: ClientOf) -> None:
-    """A model takes its time when it is not among the last ones used, and none when it is; a loader stands in."""
+    """A model takes its time when it is not among the last ones used, and none when it is."""
     server = play("slow-models=ms:1,slots:2")
     client = client_of(server)
     for name in ("a", "b", "a", "c", "a", "b"):
-        document = {
-            "1": node("CheckpointLoaderSimple", ckpt_name=f"{name}.safetensors"),
-            "2": node("Save", value=["1", 0], prefix=uuid4().hex),
-        }
+        document = {"1": node("Save", value=f"{name}.safetensors", prefix=uuid4().hex)}
         ended(client, post(client, document)["prompt_id"])
     assert {"a.safetensors": 1, "b.safetensors": 2, "c.safetensors": 1} == server.executions.model_loads()
 
