@@ -16,6 +16,7 @@ from comfypipe.template.budget import MAX_DIGITS_BITS, MAX_RANGE, current
 from comfypipe.template.filters import public_filters
 from comfypipe.template.fragment import Fragment, gather
 from comfypipe.template.loader import FolderLoader, confined
+from comfypipe.template.names import Outline, outline
 from comfypipe.template.rewrite import Rewriter
 from comfypipe.template.steps import STEPS
 from comfypipe.template.text import STRING_METHODS, brace_format, check_call, percent_format
@@ -86,6 +87,7 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
             loader=FolderLoader(root),
         )
         self.root = root
+        self.outlines: dict[str, Outline] = {}
         self._real_root = root.resolve()
         self.filters = {**public_filters(), **STEPS}
         self.globals = {name: self.globals[name] for name in ("namespace", "cycler", "joiner")}
@@ -94,6 +96,7 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
     ) -> str:
+        self.outlines[name or ""] = outline(source)
         return super()._generate(Rewriter(self, name or "").rewrite(source), name, filename, defer_init)
 
     def join_path(self, template: str, parent: str) -> str:  # noqa: ARG002

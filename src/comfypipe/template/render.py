@@ -70,7 +70,7 @@ def names_read(template: Path, root: Path, shown: str | None = None) -> frozense
     names = _Names(template, root, shown or template.name)
     environment = environment_of(names.root)
     with Spending(Budget(DEFAULT_LIMITS)), _Translated(names, ()):
-        return undeclared(environment, names.main)
+        return undeclared(environment, environment.outlines, names.main)
 
 
 class _Names(Mapping[str, tuple[str, Path]]):
