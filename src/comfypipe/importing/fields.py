@@ -94,7 +94,7 @@ def fields(prompt: JSONObject, object_info: ObjectInfo | None) -> Iterator[Field
         class_type = node["class_type"]
         declared = info[class_type].inputs if class_type in info else {}
         for name, value in inputs_of(node).items():
-            if not isinstance(value, list) and _is_writable(value):
+            if not isinstance(value, list) and _is_writable(value) and _can_be_named(node_id, name):
                 field = _field(node_id, class_type, name, value, declared.get(name))
                 yield field
 
@@ -118,6 +118,11 @@ def _needed(prompt: JSONObject, info: ObjectInfo) -> set[str]:
             links = (each for each in inputs_of(prompt[node_id]).values() if isinstance(each, list) and each)
             waiting.extend(str(each[0]) for each in links)
     return found
+
+
+def _can_be_named(node_id: str, name: str) -> bool:
+    """Tell whether a manifest can say where the value stands: dots are what it puts between node and input."""
+    return bool(node_id and name) and "." not in node_id and name.strip(".") == name
 
 
 def _is_writable(value: JSON) -> bool:

@@ -47,4 +47,6 @@ def model_folder(class_type: str, input_name: str, value: JSON) -> str | None:
     """
     if not isinstance(value, str) or not value.lower().endswith(_SUFFIXES):
         return None
+    if any(part in ("", ".", "..") for part in value.replace("\\", "/").split("/")) or ":" in value:
+        return None  # it leads elsewhere
     return _BY_CLASS.get((class_type, input_name)) or _BY_INPUT.get(input_name)

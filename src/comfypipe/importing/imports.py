@@ -20,7 +20,6 @@ from comfypipe.importing.write import (
     suggested_name,
     write_files,
 )
-from comfypipe.manifest.load import parse_manifest
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.graph import PromptGraph
 from comfypipe.prompt.object_info import ObjectInfo
@@ -149,9 +148,8 @@ def usable_text(found: Found) -> str | None:
 
 
 def _texts(made: Draft, layout: ProjectLayout, workflow: Path, manifest: Path) -> dict[Path, str]:
-    """Return the files' texts, looked at as whoever reads them will."""
+    """Return the files' texts."""
     texts = {workflow: made.workflow_text(), manifest: made.manifest_text(layout.show(workflow))}
-    parse_manifest(texts[manifest], manifest, layout.show(manifest))
     if made.form == "template":
         _check_size(texts[workflow])
         texts[base_path(workflow)] = base_of(made).text()

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from comfypipe._types import JSON, JSONObject
 from comfypipe.importing.fields import Field, Kind, fields
 from comfypipe.importing.knobs import Knob
-from comfypipe.importing.naming import Names, unique
+from comfypipe.importing.naming import Names, Taken
 from comfypipe.importing.outputs import outputs
 from comfypipe.importing.requirements import custom_nodes, models
 from comfypipe.importing.template_text import prompt_text, template_text
@@ -151,7 +151,7 @@ def candidates(source: Source) -> tuple[Candidate, ...]:
     chosen = [each for each in found if _is_proposed(each, exposed)]
     count = _count_per_node(chosen)
     names = Names(source.prompt, source.object_info)
-    taken: set[str] = set()
+    taken = Taken()
     made: list[Candidate] = []
     done: set[Target] = set()
     for each in sorted(found, key=lambda each: _rank(each, exposed)):
@@ -159,9 +159,8 @@ def candidates(source: Source) -> tuple[Candidate, ...]:
         if target in done:
             continue
         knob = knobs.get(target)
-        name = unique(names.of_field(each, knob, alone=count.get(each.node_id, 0) <= 1), taken)
+        name = taken.unique(names.of_field(each, knob, alone=count.get(each.node_id, 0) <= 1))
         targets = (target,) if knob is None else tuple(dict.fromkeys((target, *knob.targets)))
-        taken.add(name)
         done.update(targets)
         where = f"{names.title(each.node_id) or each.class_type} ({each.class_type})"
         bind = tuple(names.reference(*place) for place in targets)
@@ -220,9 +219,10 @@ def draft(
     offered = candidates(source)
     kept = {each.name: each for each in offered if _is_kept(each, chosen, everything=everything)}
     names = Names(source.prompt, source.object_info)
+    taken = Taken()
     saved: dict[str, JSONObject] = {}
     for node_id, kind in outputs(source.prompt, source.object_info):
-        saved[unique(names.of_output(node_id, kind), saved)] = {"type": kind, "node": node_id}
+        saved[taken.unique(names.of_output(node_id, kind))] = {"type": kind, "node": node_id}
     return Draft(
         name=name,
         form=form,

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from comfypipe._types import JSONObject
@@ -123,15 +123,32 @@ class Names:
         return "prompt" if field.kind is Kind.PROMPT else _word(_snake(field.class_type))
 
 
-def unique(name: str, taken: Container[str]) -> str:
-    """Return *name*, with a number where it is *taken*, and never a reserved word."""
-    name = f"{name}_" if is_reserved(name) else name
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name[:60]}_{number}" in taken:
-        number += 1
-    return f"{name[:60]}_{number}"
+_LONGEST = 64
+
+
+class Taken:
+    """
+    Names that are in use; gives out others.
+
+    Args:
+        names: Those in use from the start.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = set(names)
+        self._numbers: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """Return *name*, now in use: with a number where it was taken, and never a reserved word."""
+        name = name[:_LONGEST]
+        name = f"{name[: _LONGEST - 1]}_" if is_reserved(name) else name
+        found = name
+        while found in self._names:
+            number = self._numbers.get(name, 1) + 1
+            self._numbers[name] = number
+            found = f"{name[: _LONGEST - 1 - len(str(number))]}_{number}"
+        self._names.add(found)
+        return found
 
 
 def _is_plain(title: str) -> bool:

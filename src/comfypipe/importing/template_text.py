@@ -12,11 +12,25 @@ _OPENING = re.compile(r"\{(?=[{%#])")
 
 
 def prompt_text(prompt: JSONObject) -> str:
-    """Return a prompt in API format as JSON that people can read and compare."""
-    text = json.dumps(prompt, indent=2, ensure_ascii=False)
-    if any("\ud800" <= each <= "\udfff" for each in text):  # half characters cannot be written but as escapes
-        text = json.dumps(prompt, indent=2)
-    return f"{text}\n"
+    """Return a prompt in API format as JSON that people can read and compare: an input a line."""
+    text = "{\n" + ",\n".join(f"  {json.dumps(node_id)}: {_node(node)}" for node_id, node in prompt.items()) + "\n}\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half characters cannot be written but as escapes
+        return json.dumps(prompt, indent=2) + "\n"
+    return text
+
+
+def _node(node: JSONObject) -> str:
+    parts = (f"    {json.dumps(name)}: {_part(name, value)}" for name, value in node.items())
+    return "{\n" + ",\n".join(parts) + "\n  }"
+
+
+def _part(name: str, value: JSON) -> str:
+    if name != "inputs" or not isinstance(value, dict) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    inputs = (f"      {json.dumps(each)}: {json.dumps(held, ensure_ascii=False)}" for each, held in value.items())
+    return "{\n" + ",\n".join(inputs) + "\n    }"
 
 
 def template_text(prompt: JSONObject, targets: Mapping[tuple[str, str], str], optional: Mapping[str, JSON]) -> str:

@@ -11,7 +11,7 @@ from comfypipe.importing.changes import Changes, ValueChange
 from comfypipe.importing.imports import load_source, usable_text
 from comfypipe.importing.manifest import Candidate, Draft, Form, Source, Target, candidates, draft
 from comfypipe.importing.merge import merge
-from comfypipe.importing.naming import Names, unique
+from comfypipe.importing.naming import Names, Taken
 from comfypipe.importing.prompt_diff import diff_prompts, match_nodes
 from comfypipe.importing.prompt_parts import inputs_of
 from comfypipe.importing.reading import read_workflow
@@ -131,12 +131,11 @@ class _Update:
             elif places:
                 kept[name] = self._candidate(name, places, offered)
                 self._follow(name, self._spec.inputs[name], targets, places)
-        taken = {*self._spec.inputs, *kept}
+        taken = Taken((*self._spec.inputs, *kept))
         covered = {target for each in kept.values() for target in each.targets}
         for each in self._new.inputs.values():
             if not covered.intersection(each.targets) and not any(self._was_there(target) for target in each.targets):
-                name = unique(each.name, taken)
-                taken.add(name)
+                name = taken.unique(each.name)
                 kept[name] = replace(each, name=name)
                 self._yaml.add(("inputs",), name, self._new.input_spec(each))
                 self.changes.add("inputs", name)
@@ -195,9 +194,10 @@ class _Update:
             elif new != old and each.node == old:
                 self._yaml.replace(("outputs", name, "node"), new)
         known = {self._pairs.get(each) for each in former}
+        taken = Taken(self._spec.outputs)
         for name, entry in self._new.outputs.items():
             if entry["node"] not in known and self._spec.outputs:
-                free = unique(name, self._spec.outputs)
+                free = taken.unique(name)
                 self._yaml.add(("outputs",), free, entry)
                 self.changes.add("outputs", free)
 

@@ -120,7 +120,8 @@ def guessed_values(
         named: Values by name.
     """
     if named:
-        pairs = [(name, value) for name, value in named.items() if name.split("#")[0] not in _EDITOR_ONLY]
+        controls = (*_EDITOR_ONLY, *CONTROLS)  # a control may be called what it is set to
+        pairs = [(name, value) for name, value in named.items() if name.split("#")[0] not in controls]
     else:
         pairs = list(zip(widgets, values, strict=True)) if len(values := _uncontrolled(saved)) == len(widgets) else []
     return [(Widget(name, "*"), as_double(value)) for name, value in pairs]

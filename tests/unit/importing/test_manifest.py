@@ -1,11 +1,16 @@
 """Manifests inferred from prompts: which inputs, of which types, called what; outputs and requirements."""
 
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.importing.builders import CATALOG, a_class, a_graph, a_node, a_scope, a_subgraph, convert
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.importing.manifest import Draft, Source, candidates, draft
 from comfypipe.importing.ui_graph import parse_ui_graph
+from comfypipe.manifest.load import parse_manifest
 from comfypipe.prompt.object_info import ObjectInfo
 
 KNOWN: JSONObject = {
@@ -410,3 +415,43 @@ def test_custom_nodes_are_known_by_registry_id_repository_or_folder() -> None:
         {"id": "comfyui-other", "url": "https://github.com/someone/ComfyUI-Other"},
         {"id": "pack", "version": ">=1.10.0"},
     ) == draft(Source(prompt, parse_ui_graph(graph), info), "x").custom_nodes
+
+
+ODD_WORDS = ["seed", "text", "class", "None", "self", "a" * 64, "seed.b", "9x", "Ünicode"]
+WORDS = st.text(max_size=70) | st.sampled_from(ODD_WORDS)
+LITERALS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**66), 2**66),
+    st.floats(allow_nan=False, allow_infinity=False),
+    WORDS,
+    st.sampled_from(["x.safetensors", "../x.safetensors", "a\\b.ckpt", "two\nlines ", "\n", "con.pt"]),
+    st.dictionaries(WORDS, st.integers(-5, 2**66), max_size=2),
+)
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> JSONObject:
+    """Draw a prompt of known and unknown classes with odd titles, names and values."""
+    ids = draw(st.lists(st.text(min_size=1, max_size=5), max_size=5, unique=True))
+    kinds = st.sampled_from([*KNOWN, "Odd", "Save", "LoraLoader"])
+    names = WORDS | st.sampled_from(["ckpt_name", "lora_name", "seed", "steps", "image", "width"])
+    links = st.tuples(st.sampled_from(ids or ["x"]), st.integers(0, 2)).map(list)
+    return {
+        node_id: {
+            "class_type": draw(kinds),
+            "inputs": draw(st.dictionaries(names, LITERALS | links, max_size=4)),
+            "_meta": {"title": draw(WORDS), "cnr_id": draw(WORDS), "ver": draw(WORDS)},
+        }
+        for node_id in ids
+    }
+
+
+@given(prompts(), st.sampled_from(["bind", "template"]), st.booleans())
+def test_no_manifest_has_anything_wrong_with_it(prompt: JSONObject, form: str, everything: bool) -> None:
+    """Whatever the prompt: names, types, ranges, paths and bindings are those that a manifest may have."""
+    made = made_of(prompt, form=form, everything=everything, description='From "odd": {x}\n#')
+    workflow = f"workflows/x{made.suffix}"
+    found = parse_manifest(made.manifest_text(workflow), Path("x.yaml"), "x.yaml")
+    assert () == found.warnings
+    assert list(made.inputs) == list(found.spec.inputs)
