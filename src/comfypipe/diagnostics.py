@@ -1,16 +1,16 @@
 """A finding about a file, with its place: what ``validate`` prints."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from comfypipe._types import JSONObject
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Source:
+class Source(Struct, frozen=True, order=True):
     """A place in a file: the path as shown to the user, with line and column counted from 1."""
 
     path: str
@@ -21,8 +21,7 @@ class Source:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """
     One thing that is wrong, where it is, and what to do about it.
 

@@ -1,9 +1,11 @@
 """The engine: takes prompts in API format, runs them in this process, and says what they gave."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+
+from msgspec.structs import replace
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.engine.cache import Cache

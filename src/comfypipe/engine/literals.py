@@ -1,7 +1,8 @@
 """Literal inputs as ComfyUI takes them: converted to what the class declares."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.engine.registry import NodeClass

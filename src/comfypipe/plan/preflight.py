@@ -1,9 +1,9 @@
 """Every step of a plan rendered and validated, with typed placeholders for what does not exist yet."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic
@@ -166,7 +166,7 @@ class _Preflight:
         if found.errors:
             errors = self._to_blame(step, rendered, found.errors, values, guessed)
             error = found.error if len(errors) == len(found.errors) else None
-            found = dataclasses.replace(found, errors=errors, error=error)
+            found = msgspec.structs.replace(found, errors=errors, error=error)
         try:
             found.raise_if_invalid(rendered.source.source)
         except PromptInvalid as error:

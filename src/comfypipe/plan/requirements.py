@@ -1,6 +1,6 @@
 """What a server lacks of what a manifest declares, with where to get it."""
 
-import dataclasses
+import msgspec
 
 from comfypipe.manifest.schema import CustomNodeSpec, ModelSpec, WorkflowSpec
 from comfypipe.prompt.validation import MISSING_CLASS, NodeError
@@ -15,14 +15,14 @@ def with_sources(error: NodeError, spec: WorkflowSpec) -> NodeError:
     A model is known by the name that the node was given. Which package has a class, no manifest says: all are named.
     """
     if error.type == MISSING_CLASS and spec.custom_nodes:
-        return dataclasses.replace(error, hint=_packages(error.hint, spec.custom_nodes))
+        return msgspec.structs.replace(error, hint=_packages(error.hint, spec.custom_nodes))
     received = error.extra_info.get("received_value")
     if error.type != _NOT_OFFERED or not isinstance(received, str):
         return error
     name = received.replace("\\", "/")
     for model in spec.models:
         if model.path.split("/", 2)[-1] == name:
-            return dataclasses.replace(error, hint=_model(model))
+            return msgspec.structs.replace(error, hint=_model(model))
     return error
 
 

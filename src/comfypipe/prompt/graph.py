@@ -1,24 +1,23 @@
 """The prompt as a value: nodes, links, order."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.errors import PromptInvalid
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A reference to output *slot* of node *node_id*; in JSON ``["4", 0]``."""
 
     node_id: str
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """
     One node of a prompt.
 
@@ -43,8 +42,7 @@ class Node:
                 yield name, value
 
 
-@dataclass(frozen=True, slots=True)
-class PromptGraph:
+class PromptGraph(Struct, frozen=True):
     """
     A prompt in API format, as a graph.
 

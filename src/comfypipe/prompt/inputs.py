@@ -1,8 +1,9 @@
 """One input of a node against its declaration: literals are converted and compared, links have their types matched."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.diagnostics import did_you_mean
@@ -15,8 +16,7 @@ _LONG_LIST = 20  # ComfyUI names longer lists by their length alone
 _CONVERT: Mapping[str, Callable[[Any], JSON]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What is wrong with an input: ComfyUI's ``type``, ``message``, ``details``, ``extra_info``, and a hint."""
 
     type: str

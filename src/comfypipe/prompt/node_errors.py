@@ -1,8 +1,9 @@
 """What is said of nodes as a whole: broken links, cycles, failed checks, missing classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import did_you_mean
@@ -56,8 +57,7 @@ def _link_hint(error: Exception) -> str | None:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(Struct, frozen=True):
     """Nodes that wait for each other, beginning with the one at which the way from an output came back."""
 
     node_ids: list[str]

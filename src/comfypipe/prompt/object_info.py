@@ -3,17 +3,17 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class InputInfo:
+class InputInfo(Struct, frozen=True):
     """
     One input that a node class declares.
 
@@ -40,8 +40,7 @@ class InputInfo:
         return self.group == "required"
 
 
-@dataclass(frozen=True, slots=True)
-class OutputInfo:
+class OutputInfo(Struct, frozen=True):
     """One output slot; *is_list* ones make what reads them run once for each item."""
 
     name: str
@@ -49,8 +48,7 @@ class OutputInfo:
     is_list: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
+class NodeInfo(Struct, frozen=True):
     """
     One node class.
 

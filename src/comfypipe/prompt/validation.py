@@ -1,8 +1,9 @@
 """What validation found: errors by node in ComfyUI's own shape, and what can run all the same."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic, Source
@@ -14,8 +15,7 @@ Locate: TypeAlias = Callable[[str, str | None], Source | None]
 MISSING_CLASS = "missing_node_type"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeError:
+class NodeError(Struct, frozen=True):
     """
     One thing that is wrong with one node.
 
@@ -57,8 +57,7 @@ class NodeError:
         return Diagnostic(self.type.replace("_", "-"), str(self), source, self.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """
     The result of checking a prompt.
 

@@ -1,10 +1,9 @@
 """What rendering a template may cost."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """
     The most that one rendering may take.
 

@@ -1,9 +1,10 @@
 """A template and values in, a prompt document out. Jinja is imported when the first template is rendered."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from comfypipe.errors import TemplateNotJSON
 from comfypipe.template.document import NotADocument, parse_document
