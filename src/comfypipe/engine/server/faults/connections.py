@@ -83,4 +83,5 @@ class Links:
 
     def _break_off(self, client_id: str | None) -> None:
         for link in self.of(client_id):
+            link.silent = True  # whoever still sends need not learn what a broken connection is
             self._connections.drop(link.address)

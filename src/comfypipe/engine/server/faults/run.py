@@ -119,7 +119,7 @@ class FaultyRun:
         prepared = self._item.prepared
         if not self._blocked:
             return prepared
-        return replace(prepared, validation=replace(prepared.validation, outputs=prepared.validation.outputs[:-1]))
+        return self._stage.engine.prepare(prepared.document, prepared.validation.outputs[:-1])
 
     def _listen(self, event: events.Event) -> None:
         match event:

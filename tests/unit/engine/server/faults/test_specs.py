@@ -1,5 +1,7 @@
 """Faults as they are written, and when they strike."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +106,13 @@ def test_faults_come_and_go_while_it_runs() -> None:
     faults.add("lost-reply")
     faults.clear()
     assert faults.take("lost-reply") is None
+
+
+def test_the_page_has_them_all(root: Path) -> None:
+    """Each with its settings and their defaults."""
+    page = (root / "docs" / "engine-server.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for kind in KINDS.values():
+        settings = [f"`{key}:" for key in kind.settings]
+        assert [True for _ in settings] == [each in rows[kind.name] for each in settings]
+        assert kind.when != "always" or "`always`" in rows[kind.name]
