@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.importing.prompt_diff import ABSENT, InputChange, NodeName, PromptDiff
-from comfypipe.importing.prompt_parts import is_link
+from comfypipe.importing.prompt_parts import is_link, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ def prompt_lines(diff: PromptDiff) -> Iterator[str]:
         if change.node.title != change.former.title:
             yield f"    title: {shown(change.former.title)} -> {shown(change.node.title)}"
         for value in change.inputs:
-            yield f"    {value.name}: {shown(value.before)} -> {shown(value.after)}"
+            yield f"    {readable(value.name)}: {shown(value.before)} -> {shown(value.after)}"
 
 
 def node_text(node: NodeName) -> str:
     """Return a node's id, class, and its title where that says more."""
     title = f' "{node.title}"' if node.title and node.title != node.class_type else ""
-    return f"{node.id} {node.class_type}{title}"
+    return readable(f"{node.id} {node.class_type}{title}")
 
 
 def shown(value: JSON) -> str:
@@ -104,7 +104,7 @@ def shown(value: JSON) -> str:
         return "(none)"
     if is_link(value):
         return f"[{value[0]}, {value[1]}]"
-    text = json.dumps(value, ensure_ascii=False)
+    text = readable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

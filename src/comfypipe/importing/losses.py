@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from comfypipe.importing.prompt_parts import readable
 from comfypipe.importing.space import Space, runs
 from comfypipe.importing.ui_graph import INPUT_BORDER, UINode
 
@@ -11,8 +12,8 @@ def losses(root: Space) -> Iterator[str]:
     for space in root.walk():
         for node in space.scope.nodes.values():
             if runs(node):
-                yield from _lost_links(space, node)
-                yield from _lost_values(space, node)
+                yield from map(readable, _lost_links(space, node))
+                yield from map(readable, _lost_values(space, node))
 
 
 def _lost_links(space: Space, node: UINode) -> Iterator[str]:

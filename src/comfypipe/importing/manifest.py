@@ -9,6 +9,7 @@ from comfypipe.importing.fields import Field, Kind, fields
 from comfypipe.importing.knobs import Knob
 from comfypipe.importing.naming import Names, Taken
 from comfypipe.importing.outputs import outputs
+from comfypipe.importing.prompt_parts import readable
 from comfypipe.importing.requirements import custom_nodes, models
 from comfypipe.importing.template_text import prompt_text, template_text
 from comfypipe.importing.ui_graph import UIGraph
@@ -162,7 +163,7 @@ def candidates(source: Source) -> tuple[Candidate, ...]:
         name = taken.unique(names.of_field(each, knob, alone=count.get(each.node_id, 0) <= 1))
         targets = (target,) if knob is None else tuple(dict.fromkeys((target, *knob.targets)))
         done.update(targets)
-        where = f"{names.title(each.node_id) or each.class_type} ({each.class_type})"
+        where = readable(f"{names.title(each.node_id) or each.class_type} ({each.class_type})")
         bind = tuple(names.reference(*place) for place in targets)
         made.append(Candidate(name, each.spec, targets, each.value, bind, _is_proposed(each, exposed), where))
     return tuple(made)

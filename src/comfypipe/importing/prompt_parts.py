@@ -19,6 +19,11 @@ def title_of(node: Mapping[str, JSON]) -> str | None:
     return title if isinstance(title, str) and title else None
 
 
+def readable(text: str) -> str:
+    """Return *text* in one line, without what would do something to a terminal."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def is_link(value: JSON) -> TypeGuard[list[Any]]:
     """Tell whether the value of an input is a link: the id of a node and the number of an output."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[1], int)
