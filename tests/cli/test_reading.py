@@ -149,3 +149,14 @@ def test_version(here: Path, typed: Type) -> None:
     result = typed("--version")
     assert 0 == result.status
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", result.out)
+
+
+def test_graph_draws_a_pipeline(examples: Path, typed: Type) -> None:
+    """On the terminal a tree; as SVG and Mermaid what other programs show."""
+    tree = typed("graph", "product_card")
+    assert 0 == tree.status
+    assert {"cutout", "variants", "cards", "sheet"} <= set(re.findall(r"\w+", tree.out))
+    assert typed("graph", "recolour", "--as", "svg").out.startswith("<svg")
+    assert typed("graph", "recolour", "--as", "mermaid").out.startswith(("graph", "flowchart"))
+    assert "card.svg\n" == typed("graph", "card", "--out", "card.svg").out
+    assert Path("card.svg").read_text().startswith("<svg")

@@ -9,6 +9,7 @@ from comfypipe.cli.commands import catalog, runs
 from comfypipe.cli.commands.diff import diff
 from comfypipe.cli.commands.doctor import doctor
 from comfypipe.cli.commands.engine import engine
+from comfypipe.cli.commands.graph import graph
 from comfypipe.cli.commands.import_ import import_
 from comfypipe.cli.commands.init import init
 from comfypipe.cli.commands.list import list_
@@ -26,6 +27,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "schema": schema,
     "render": render,
     "validate": validate,
+    "graph": graph,
     "diff": diff,
     "run": run,
     "engine": engine,
