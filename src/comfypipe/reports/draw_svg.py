@@ -1,13 +1,13 @@
 """Drawings as SVG: no scripts, no fonts, nothing from elsewhere; light and dark as the viewer has it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from comfypipe.reports.drawing import Arrow, Box, Drawing, layers
 
-_LETTER = 7.0
+_LETTER = 7.3
 _LINE = 17
 _PADDING = 10
 _GAP_X = 70
@@ -58,17 +58,21 @@ def to_svg(drawing: Drawing) -> str:
 
 
 def _place(drawing: Drawing) -> Iterator[_Placed]:
+    columns = [[(drawing.by_id[each], tuple(_lines(drawing.by_id[each]))) for each in row] for row in layers(drawing)]
+    tallest = max((_tall(column) for column in columns), default=0.0)
     x = float(_GAP_Y)
-    for row in layers(drawing):
-        boxes = [drawing.by_id[each] for each in row]
-        lines = [tuple(_lines(each)) for each in boxes]
-        widths = [max(len(text) for _, text in each) * _LETTER + 2 * _PADDING for each in lines]
-        y = float(_GAP_Y)
-        for box, text in zip(boxes, lines, strict=True):
-            placed = _Placed(box, text, x, y, max(widths))
+    for column in columns:
+        width = max(len(text) for _, lines in column for _, text in lines) * _LETTER + 2 * _PADDING
+        y = _GAP_Y + (tallest - _tall(column)) / 2  # columns stand around one middle line
+        for box, lines in column:
+            placed = _Placed(box, lines, x, y, width)
             yield placed
             y += placed.height + _GAP_Y
-        x += max(widths) + _GAP_X
+        x += width + _GAP_X
+
+
+def _tall(column: Sequence[tuple[Box, tuple[tuple[str, str], ...]]]) -> float:
+    return sum(_Placed(box, lines, 0, 0, 0).height + _GAP_Y for box, lines in column)
 
 
 def _lines(box: Box) -> Iterator[tuple[str, str]]:
