@@ -11,13 +11,21 @@ from pathlib import Path
 
 import pytest
 
+ELSEWHERE = ("make", "prefect")
+"""Marks of blocks that are not run here: those that build this repository, and those that need a Prefect server."""
+
 FENCE = re.compile(r"^```(?P<language>sh|python)(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PROJECT = ("workflows", "manifests", "assets", "flows", "pyproject.toml", "prefect.yaml")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One block of a page; *mark* ``make`` stands for one that builds or tests this repository itself."""
+    """
+    One block of a page.
+
+    Attributes:
+        mark: ``make`` for one that builds or tests this repository itself, ``prefect`` for one that `tests/flows` runs.
+    """
 
     language: str
     mark: str
@@ -41,7 +49,7 @@ def examples(page: Path) -> list[Example]:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [page for page in pages(ROOT) if any(each.mark != "make" for each in examples(page))]
+PAGES = [page for page in pages(ROOT) if any(each.mark not in ELSEWHERE for each in examples(page))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -54,7 +62,7 @@ def test_a_pages_examples_run_in_order(page: Path, root: Path, tmp_path: Path) -
             shutil.copy(root / name, tmp_path / name)
     told = ""  # a page's Python goes on where its last block ended
     for each in examples(page):
-        if each.mark == "make":
+        if each.mark in ELSEWHERE:
             continue
         code = each.code
         if each.language == "python":

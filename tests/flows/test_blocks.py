@@ -44,6 +44,14 @@ def test_an_address_is_checked(url: str) -> None:
         ComfyICUCredentials(api_key=SecretStr("k"), base_url=url)
 
 
+@pytest.mark.parametrize("key", ["", "sk-…", "sk secret", "sk-secret\n"])
+def test_a_key_that_no_request_can_carry_is_refused_and_not_shown(key: str) -> None:
+    """A key with other than visible ASCII characters is refused when the block is made; the error does not show it."""
+    with pytest.raises(ValidationError, match="visible ASCII") as caught:
+        ComfyICUCredentials.model_validate({"api_key": key})
+    assert "secret" not in str(caught.value)
+
+
 def test_the_server_knows_the_block_by_itself(prefect_api: PrefectServer, tmp_path: Path) -> None:
     """The package's entry point offers the block to Prefect: its form is there without any command."""
     assert "comfyicu-credentials" in prefect_api.prefect("block", "type", "ls", cwd=tmp_path)

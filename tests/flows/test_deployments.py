@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from prefect import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.states import Cancelling
@@ -27,6 +30,22 @@ async def deployments() -> dict[str, DeploymentResponse]:
     """Return the deployments of the server by name."""
     async with get_client() as client:
         return {each.name: each for each in await client.read_deployments()}
+
+
+def shlex_lines(page: Path) -> list[list[str]]:
+    """Return the arguments of the commands of a page, each of which is Prefect's."""
+    (block,) = re.findall(r"^```sh prefect\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert {"prefect"} == {command[0] for command in commands}
+    return [command[1:] for command in commands]
+
+
+async def only_run(deployment: DeploymentResponse) -> UUID:
+    """Return the one run that a deployment has."""
+    async with get_client() as client:
+        wanted = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+        (run,) = await client.read_flow_runs(deployment_filter=wanted)
+    return run.id
 
 
 async def start(deployment: DeploymentResponse, **parameters: Any) -> UUID:
@@ -55,19 +74,22 @@ async def begun(project: Project, runs: int) -> None:
     await eventually(read, what=f"{runs} runs at once", timeout_s=120)
 
 
-def test_deployments(prefect_api: PrefectServer, project_copy: Path, tmp_path: Path) -> None:
-    """All three are deployed, with schedule and limits; a worker runs one whose result is read, and cancels another."""
-    prefect_api.prefect("work-pool", "create", "--type", "process", "comfypipe", cwd=project_copy)
-    prefect_api.prefect("--no-prompt", "deploy", "--all", cwd=project_copy)
-    worker = ["-m", "prefect", "worker", "start", "--pool", "comfypipe"]
+def test_deployments(prefect_api: PrefectServer, project_copy: Path, root: Path, tmp_path: Path) -> None:
+    """The page's commands deploy all three and run one, whose result is read; another is cancelled."""
+    *commands, worker = shlex_lines(root / "docs/prefect.md")
+    for command in commands:
+        prefect_api.prefect(*command, cwd=project_copy)
     keep = {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true"}
 
     async def scenario() -> None:
         found = await deployments()
         assert_deployed(found)
-        sheet = await start(found["sheet"], size=128, colours=COLOURS[:2])
+        sheet = await only_run(found["sheet"])
         with running(
-            [sys.executable, *worker], {**prefect_api.environment, **keep}, project_copy, tmp_path / "worker.log"
+            [sys.executable, "-m", "prefect", *worker],
+            {**prefect_api.environment, **keep},
+            project_copy,
+            tmp_path / "worker.log",
         ):
             await assert_made(await ended(sheet), project_copy)
             await assert_cancelled(found["sheet"], project_copy)

@@ -1,8 +1,10 @@
 """Prefect blocks: what a deployment keeps on Prefect's server instead of in code."""
 
+import re
+
 import httpx
 from prefect.blocks.abstract import CredentialsBlock
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 COMFYICU_URL = "https://comfy.icu/api/v1"
 
@@ -23,10 +25,19 @@ class ComfyICUCredentials(CredentialsBlock):
     _block_type_slug = "comfyicu-credentials"
     _description = "Key to a ComfyICU account, or to a service that speaks its protocol."
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # a key that is refused is a key all the same
+
     api_key: SecretStr = Field(default=..., title="API key", description="Sent as a bearer token.")
     base_url: str = Field(
         default=COMFYICU_URL, title="Base URL", description="Where the runs API answers.", pattern=r"^https?://\S+$"
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
+            raise ValueError("a key is made of visible ASCII characters")
+        return key
 
     def get_client(self, timeout_s: float = 30.0) -> httpx.AsyncClient:
         """
