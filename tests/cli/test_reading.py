@@ -1,6 +1,7 @@
 """Commands that look and do not run: list, show, schema, render, validate."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -160,3 +161,14 @@ def test_graph_draws_a_pipeline(examples: Path, typed: Type) -> None:
     assert typed("graph", "recolour", "--as", "mermaid").out.startswith(("graph", "flowchart"))
     assert "card.svg\n" == typed("graph", "card", "--out", "card.svg").out
     assert Path("card.svg").read_text().startswith("<svg")
+
+
+def test_a_working_directory_that_is_gone_is_no_traceback(here: Path, typed: Type) -> None:
+    """What the system refuses is said in its own words, exit status 1."""
+    (here / "gone").mkdir()
+    os.chdir(here / "gone")
+    (here / "gone").rmdir()
+    result = typed("list")
+    os.chdir(here)
+    assert 1 == result.status
+    assert "No such file or directory" in result.err

@@ -56,6 +56,9 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         _refuse(error.format_message())
         return ExitStatus.USAGE
+    except OSError as error:  # a folder that is gone, a file that may not be read: named by the system itself
+        Console(as_json="--json" in arguments).error(ComfypipeError(str(error)))
+        return ExitStatus.RUN_FAILED
     except typer.Abort:
         return ExitStatus.INTERRUPTED
     return int(status or ExitStatus.OK)
