@@ -1,17 +1,19 @@
 """``comfypipe import`` in one call: a file in, a workflow and its manifest out."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from comfypipe._types import JSONObject
 from comfypipe.errors import ImportFailed
 from comfypipe.importing.base import BASE_SUFFIX, base_of, base_path
 from comfypipe.importing.convert import Conversion, to_prompt
+from comfypipe.importing.knobs import Knob, still_true
 from comfypipe.importing.manifest import Candidate, Draft, Form, Source, candidates, draft
 from comfypipe.importing.reading import Found, read_workflow
-from comfypipe.importing.ui_graph import parse_ui_graph
+from comfypipe.importing.ui_graph import UIGraph, parse_ui_graph
 from comfypipe.importing.write import (
     check_free,
     check_inside,
@@ -73,7 +75,9 @@ def load_source(
     graph = parse_ui_graph(found.graph) if found.graph is not None else None
     if found.prompt is not None:
         PromptGraph.parse(found.prompt)
-        return Source(found.prompt, graph, object_info), Conversion(found.prompt)
+        return Source(found.prompt, graph, object_info, _knobs(found.prompt, graph, object_info)), Conversion(
+            found.prompt
+        )
     if graph is None:
         raise ImportFailed("there is neither a prompt nor a graph")
     if object_info is None:
@@ -83,6 +87,16 @@ def load_source(
         )
     converted = to_prompt(graph, object_info, choose=choose, now=now)
     return Source(converted.prompt, graph, object_info, converted.knobs), converted
+
+
+def _knobs(prompt: JSONObject, graph: UIGraph | None, object_info: ObjectInfo | None) -> Mapping[tuple[str, str], Knob]:
+    """Return what the graph beside a prompt shows as one value: that has to be so in the prompt, too."""
+    if graph is None or object_info is None:
+        return {}
+    try:
+        return still_true(to_prompt(graph, object_info).knobs, prompt)
+    except ImportFailed:  # the prompt does without
+        return {}
 
 
 def import_workflow(

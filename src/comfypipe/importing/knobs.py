@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from comfypipe._types import JSONObject
+from comfypipe.importing.prompt_parts import inputs_of
 from comfypipe.importing.space import Space
 from comfypipe.importing.ui_graph import UINode
 
@@ -24,6 +25,18 @@ class Knob:
     targets: tuple[tuple[str, str], ...]
 
 
+def still_true(knobs: Mapping[tuple[str, str], Knob], prompt: JSONObject) -> Mapping[tuple[str, str], Knob]:
+    """Return those of *knobs* whose inputs all have one literal value in *prompt*."""
+    found: dict[tuple[str, str], Knob] = {}
+    for name, knob in knobs.items():
+        inputs = [inputs_of(prompt.get(node_id)) for node_id, _ in knob.targets]
+        if all(slot in held for held, (_, slot) in zip(inputs, knob.targets, strict=True)):
+            values = [held[slot] for held, (_, slot) in zip(inputs, knob.targets, strict=True)]
+            if not isinstance(values[0], list) and all(each == values[0] for each in values):
+                found[name] = knob
+    return found
+
+
 class KnobBoard:
     """Collects, while a prompt is made, which inputs have their value from where."""
 
@@ -39,11 +52,10 @@ class KnobBoard:
         """Return the knobs of *prompt*: those whose inputs, as they stand there, all have one value."""
         knobs: dict[tuple[str, str], Knob] = {}
         for (node_id, name), targets in self._targets.items():
-            held = tuple((node, slot) for node, slot in targets if node in prompt and slot in prompt[node]["inputs"])
-            values = [prompt[node]["inputs"][slot] for node, slot in held]
-            if held and not isinstance(values[0], list) and all(each == values[0] for each in values):
+            held = tuple((node, slot) for node, slot in targets if slot in inputs_of(prompt.get(node)))
+            if held:
                 knobs[node_id, name] = Knob(self._label(node_id, name), self._title(node_id), held)
-        return knobs
+        return still_true(knobs, prompt)
 
     def _label(self, node_id: str, name: str) -> str:
         child = self._below(node_id)

@@ -14,6 +14,7 @@ from comfypipe.importing.ui_graph import is_ui_graph
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
+_DEEPEST = 100
 _WRAPPERS = ("prompt", "output", "workflow", "extra_data", "extra_pnginfo")
 _LOST_HINT = (
     "programs that re-encode files, and most web sites, take it out: ask for the original, or for the workflow's JSON"
@@ -107,8 +108,24 @@ def _parse(text: str, shown: str) -> JSON:
 
 
 def parse_json(text: str) -> JSON:
-    """Return what *text* holds; ``NaN`` and infinities, which ComfyUI's server writes, are null, as in the editor."""
-    return json.loads(text, parse_constant=lambda _: None)
+    """
+    Return what *text* holds; ``NaN`` and infinities, which ComfyUI's server writes, are null, as in the editor.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested deeper than 100 levels.
+    """
+    document = json.loads(text, parse_constant=lambda _: None)
+    level = [document]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _held(each) if isinstance(inner, dict | list)]
+        if not level:
+            return document
+    raise RecursionError
+
+
+def _held(value: JSON) -> Iterable[JSON]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _pick(texts: Iterable[tuple[str, str]]) -> tuple[JSONObject | None, JSONObject | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.importing import media
-from tests.unit.importing.builders import CATALOG, a_graph, a_node
+from tests.unit.importing.builders import CATALOG, a_graph, a_node, convert
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.errors import ImportFailed, UsageError
@@ -83,6 +83,23 @@ def test_a_picture_gives_the_prompt_that_made_it(layout: ProjectLayout, tmp_path
     """What ran counts, not the graph beside it; no catalog is needed."""
     import_workflow(media.png(tmp_path / "Sea 01.png"), layout)
     assert media.PROMPT == rendered(layout, "Sea_01")
+
+
+def test_a_prompt_beside_its_graph_keeps_what_the_graph_shows_once(layout: ProjectLayout, tmp_path: Path) -> None:
+    """As far as the prompt agrees with it."""
+    graph = a_graph(
+        a_node(3, "PrimitiveNode", [7, "fixed"], title="both"),
+        a_node(4, "Sample", [1, "fixed", 20, "ddim"], {"seed": (3, 0)}, widgets=["seed"]),
+        a_node(5, "Sample", [2, "fixed", 20, "ddim"], {"seed": (3, 0)}, widgets=["seed"]),
+        a_node(6, "SaveImage", ["x"], {"images": (4, 0)}),
+        a_node(7, "SaveImage", ["x"], {"images": (5, 0)}),
+    )
+    prompt = convert(graph).prompt
+    one = import_workflow(a_file(tmp_path, {"output": prompt, "workflow": graph}), layout, object_info=INFO)
+    assert ("4.inputs.seed", "5.inputs.seed") == one.draft.inputs["both_seed"].bind
+    prompt["5"]["inputs"]["seed"] = 8
+    two = import_workflow(a_file(tmp_path, {"output": prompt, "workflow": graph}), layout, object_info=INFO, force=True)
+    assert {"seed", "seed_2"} <= set(two.draft.inputs)
 
 
 def test_a_graph_needs_a_catalog(layout: ProjectLayout, tmp_path: Path) -> None:

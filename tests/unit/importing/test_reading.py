@@ -99,6 +99,7 @@ def test_what_is_no_number_is_null() -> None:
         (b"", "a.json is empty"),
         (b'{"nodes": [', "a.json is no JSON: Expecting value in line 1, column 12"),
         (b"[" * 100_000, "a.json cannot be read: it is nested too deeply"),
+        (b"[" * 101 + b"]" * 101, "a.json cannot be read: it is nested too deeply"),
         (b"[1" + b"0" * 5000 + b"]", "a.json cannot be read: a number has too many digits"),
         (b"[1, 2]", "it is a list"),
         (b"{}", "it is empty"),
