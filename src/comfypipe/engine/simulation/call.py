@@ -66,6 +66,11 @@ class Call:
         for value in self.inputs.values():
             yield from value if self.declaration.input_is_list and isinstance(value, list) else (value,)
 
+    def takes(self, name: str) -> str | None:
+        """Return the type of an input; None for one that is not declared, or that is a choice."""
+        spec = self.declaration.inputs.get(name)
+        return spec.type if spec is not None and isinstance(spec.type, str) else None
+
     def of_kind(self, kind: str) -> tuple[StandIn, ...]:
         """Return the stand-ins of a type."""
         return tuple(each for each in self.stand_ins if each.kind == kind)

@@ -93,7 +93,9 @@ def catalog_declaration(info: NodeInfo) -> Declaration:
         for group in ("required", "optional")
         for name, spec in _object(declared.get(group)).items()
     }
-    outputs = tuple(OutputSpec(each.type, each.name, each.is_list) for each in info.outputs)
+    outputs = tuple(
+        OutputSpec("*" if _varies(each.type) else each.type, each.name, each.is_list) for each in info.outputs
+    )
     return Declaration(
         info.class_type,
         inputs,
@@ -101,21 +103,25 @@ def catalog_declaration(info: NodeInfo) -> Declaration:
         info.output_node,
         info.input_is_list,
         info.category,
-        {**raw, "output": _types(info)},
+        {**raw, "output": [each.type for each in outputs]},
     )
 
 
-def _types(info: NodeInfo) -> list[JSON]:
-    return [each.type for each in info.outputs]
+def _varies(kind: object) -> bool:
+    """Tell whether a type stands for others: for what is linked, or for several inputs."""
+    return isinstance(kind, str) and kind.startswith("COMFY_") and kind.endswith("_V3")
 
 
 def _without_files(raw: JSONObject) -> JSONObject:
-    groups = {
-        group: {name: _open(name, spec) for name, spec in inputs.items()}
-        if group in ("required", "optional") and isinstance(inputs, dict)
-        else inputs
-        for group, inputs in _object(raw.get("input")).items()
-    }
+    groups: JSONObject = {"required": {}, "optional": {}}
+    for group, inputs in _object(raw.get("input")).items():
+        if group not in ("required", "optional"):
+            groups[group] = inputs
+            continue
+        for name, spec in _object(inputs).items():
+            # What a type of varying shape takes stands under names that are not declared, such as "values.a".
+            varies = isinstance(spec, list) and bool(spec) and _varies(spec[0])
+            groups["optional" if varies else group][name] = ["*"] if varies else _open(name, spec)
     return {**raw, "input": groups}
 
 

@@ -31,7 +31,8 @@ _FPS = 8
 def placeholder(call: Call, index: int) -> Any:
     """Return a value for one output slot."""
     spec = call.declaration.outputs[index]
-    make = _MAKERS.get(spec.type, _stand_in)
+    kinds = spec.type.split(",")  # of a union, the first that is more than a stand-in will do
+    make = next((_MAKERS[kind] for kind in kinds if kind in _MAKERS), _stand_in)
     value = make(call, index, spec)
     return [value] if spec.is_list else value
 
@@ -181,12 +182,18 @@ def _sigmas(call: Call, _index: int, _spec: OutputSpec) -> Floats:
     return (np.arange(steps, -1, -1, dtype=np.float32) / np.float32(steps)) * np.float32(min(1.0, max(0.0, strength)))
 
 
-def _plain(kind: type, default: Any) -> Callable[[Call, int, OutputSpec], Any]:
-    """Return what came in under the output's name, where that is of the type, else a value to go on with."""
+def _number(kind: type, default: Any) -> Callable[[Call, int, OutputSpec], Any]:
+    """Return a number to go on with: what came in under the output's name, a side of the picture, any that came in."""
 
     def make(call: Call, _index: int, spec: OutputSpec) -> Any:
-        given = call.inputs.get(spec.name.lower().replace(" ", "_"))
-        return given if isinstance(given, kind) and not isinstance(given, bool) else default
+        name = spec.name.lower().replace(" ", "_")
+        sides = dict(zip(("height", "width"), call.images[0].shape[1:3] if call.images else (), strict=False))
+        numbers = {each: value for each, value in call.inputs.items() if type(value) in (int, float)}
+        if name in numbers or name in sides:
+            return kind(numbers.get(name, sides.get(name)))
+        if any(word in name for word in ("trim", "offset", "start")):
+            return kind(0)
+        return kind(next((value for each, value in numbers.items() if "seed" not in each), default))
 
     return make
 
@@ -197,14 +204,16 @@ def _text(call: Call, _index: int, _spec: OutputSpec) -> str:
 
 
 def _anything(call: Call, index: int, spec: OutputSpec) -> Any:
-    """Return the first value that was linked, else a stand-in."""
-    linked = (
-        value
-        for name, value in call.inputs.items()
-        if (declared := call.declaration.inputs.get(name)) and declared.type == "*"
-    )
-    found = next(linked, None)
+    """Return the first value that came in where anything may, else the first that is no plain one, else a stand-in."""
+    free = (value for name, value in call.inputs.items() if call.takes(name) == "*" and value is not None)
+    rich = [value for value in call.values() if value is not None and not isinstance(value, (str, int, float))]
+    found = next(iter(rich or free), None)
     return found if found is not None else _stand_in(call, index, spec)
+
+
+def _choice(call: Call, _index: int, spec: OutputSpec) -> str:
+    given = call.inputs.get(spec.name)
+    return given if isinstance(given, str) else ""
 
 
 _MAKERS: Mapping[str, Callable[[Call, int, OutputSpec], Any]] = {
@@ -215,9 +224,9 @@ _MAKERS: Mapping[str, Callable[[Call, int, OutputSpec], Any]] = {
     "VIDEO": _video,
     "SIGMAS": _sigmas,
     "STRING": _text,
-    "COMBO": _plain(str, ""),
-    "INT": _plain(int, 0),
-    "FLOAT": _plain(float, 1.0),
+    "COMBO": _choice,
+    "INT": _number(int, 1),
+    "FLOAT": _number(float, 1.0),
     "BOOLEAN": lambda call, _index, spec: bool(call.inputs.get(spec.name.lower(), True)),
     "*": _anything,
 }

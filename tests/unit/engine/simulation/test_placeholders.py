@@ -69,7 +69,7 @@ def test_lists_pass_as_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "shown"),
     [
-        ("INT", "0"),
+        ("INT", "1"),
         ("FLOAT", "1.0"),
         ("BOOLEAN", "True"),
         ("STRING", "simulated text of Made: hello"),
@@ -82,6 +82,31 @@ def test_plain_values_have_their_type(tmp_path: Path, kind: str, shown: str) -> 
     prompt = {"made": node("Made", prompt="hello"), "show": node("PreviewAny", source=["made", 0])}
     outcome = simulated(tmp_path, {"Made": declared(kind, prompt=["STRING"])}).run(prompt)
     assert {"show": {"text": (shown,)}} == {key: {"text": tuple(ui["text"])} for key, ui in outcome.outputs.items()}
+
+
+def test_numbers_go_by_name_then_by_what_came_in(tmp_path: Path) -> None:
+    """A side is the picture's, an offset nothing, another number one that came in; a seed is none to go on with."""
+    entry = declared("INT", "INT", "INT", image=["IMAGE"], seed=["INT"], count=["INT"])
+    entry["output_name"] = ["width", "trim_image", "result"]
+    prompt = {
+        "photo": node("EmptyImage", width=96, height=64, batch_size=1, color=0),
+        "made": node("Made", image=["photo", 0], seed=10**12, count=7),
+        **{f"{slot}": node("PreviewAny", source=["made", slot]) for slot in range(3)},
+    }
+    outcome = simulated(tmp_path, {"Made": entry}).run(prompt)
+    assert ["96", "0", "7"] == [outcome.outputs[str(slot)]["text"][0] for slot in range(3)]
+
+
+def test_types_of_varying_shape_pass_on_what_came_in(tmp_path: Path) -> None:
+    """Newer servers declare types that stand for whatever is linked, and inputs under names with a dot."""
+    entry = declared("COMFY_MATCHTYPE_V3")
+    entry["input"]["required"] = {"values": ["COMFY_AUTOGROW_V3", {}]}
+    prompt = {
+        "photo": node("EmptyImage", width=96, height=64, batch_size=1, color=0),
+        "made": node("Made", **{"values.a": ["photo", 0]}),
+        "save": node("SaveImage", images=["made", 0], filename_prefix="x"),
+    }
+    assert [(64, 96, 3)] == [each.shape for each in simulated(tmp_path, {"Made": entry}).pictures(prompt)]
 
 
 def test_a_mask_is_a_soft_ellipse(tmp_path: Path) -> None:
