@@ -93,7 +93,7 @@ class _Check:
 
     def _try(self, manifest: Manifest, assembly: Assembly, trial: Trial) -> None:
         items = _ITEMS_OF_DEFAULTS if not trial.circumstances else _ITEMS_OF_OTHERS
-        against = Circumstances(self._layout, self._object_info, "skip", 0, trial.guessed, items)
+        against = Circumstances(self._layout, self._object_info, "skip", 0, trial.guessed, items, "declared")
         found = preflight(assembly, trial.values, against)
         for each in without_echoes(assembly.diagnostics, found.diagnostics):
             if (each.code, each.source) not in self._places:  # told already, of the workflow or of a plainer trial

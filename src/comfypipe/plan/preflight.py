@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import ComfypipeError, InputInvalid, PlanError, PromptInvalid, TemplateError
+from comfypipe.manifest.schema import ModelSpec
 from comfypipe.manifest.values import Value
 from comfypipe.plan.assemble import Assembly
 from comfypipe.plan.findings import diagnostics_of, missing_files, silent_outputs
@@ -15,7 +16,7 @@ from comfypipe.plan.jobs import fan_out, is_wanted, make_job, scope_of
 from comfypipe.plan.placeholders import other_value, placeholder_output
 from comfypipe.plan.references import ExpressionError, evaluate, expressions, parse_expression, steps_read
 from comfypipe.plan.rendering import RenderedWorkflow, render_workflow, workflow_spec
-from comfypipe.plan.requirements import with_sources
+from comfypipe.plan.requirements import missing_model, where_to_get, with_sources
 from comfypipe.plan.step_inputs import resolve_step
 from comfypipe.plan.steps import Job, Step, StepOutputs
 from comfypipe.project import ProjectLayout
@@ -35,6 +36,7 @@ class Circumstances(Struct, frozen=True):
         seed: What the open seeds of steps are derived from.
         guessed: Names of the plan's inputs whose values are placeholders.
         rendered_items: So many items of a fan-out over a known list are rendered; of the others the values are checked.
+        models: Whether models have to be on the server, or a warning does for those that the manifest declares.
     """
 
     layout: ProjectLayout
@@ -43,6 +45,7 @@ class Circumstances(Struct, frozen=True):
     seed: int | None = None
     guessed: frozenset[str] = frozenset()
     rendered_items: int = 64
+    models: Literal["there", "declared"] = "there"
 
 
 class Preflight(Struct):
@@ -185,7 +188,12 @@ class _Preflight:
         if guessed:
             other = self._with_other_values(step, values, guessed)
             errors = tuple(each for each in errors if not _differs(each, rendered, other))
-        return tuple(with_sources(each, workflow_spec(step.workflow)) for each in errors)
+        spec = workflow_spec(step.workflow)
+        if self._against.models == "declared":
+            absent = {id(each): model for each in errors if (model := missing_model(each, spec)) is not None}
+            self._add(_absent(each, absent[id(each)], rendered) for each in errors if id(each) in absent)
+            errors = tuple(each for each in errors if id(each) not in absent)
+        return tuple(with_sources(each, spec) for each in errors)
 
     def _with_other_values(
         self, step: Step, values: Mapping[str, Value], guessed: frozenset[str]
@@ -220,6 +228,13 @@ class _Preflight:
 def _placeholders(step: Step) -> Mapping[str, Value]:
     declared = workflow_spec(step.workflow).outputs
     return {name: placeholder_output(spec, f"{step.id}-{name}") for name, spec in declared.items()}
+
+
+def _absent(error: NodeError, model: ModelSpec, rendered: RenderedWorkflow) -> Diagnostic:
+    """Return a warning: the manifest says what is needed, which is all that it can do."""
+    source = rendered.source.source(error.node_id, error.input_name)
+    message = f"node {error.node_id} ({error.class_type}): {model.path} is not there"
+    return Diagnostic("missing-model", message, source, where_to_get(model), "warning")
 
 
 def _differs(error: NodeError, rendered: RenderedWorkflow, other: RenderedWorkflow | None) -> bool:

@@ -16,17 +16,21 @@ def with_sources(error: NodeError, spec: WorkflowSpec) -> NodeError:
     """
     if error.type == MISSING_CLASS and spec.custom_nodes:
         return msgspec.structs.replace(error, hint=_packages(error.hint, spec.custom_nodes))
+    model = missing_model(error, spec)
+    return error if model is None else msgspec.structs.replace(error, hint=where_to_get(model))
+
+
+def missing_model(error: NodeError, spec: WorkflowSpec) -> ModelSpec | None:
+    """Return the declared model that *error* is about: a loader names it, and the server does not have it."""
     received = error.extra_info.get("received_value")
     if error.type != _NOT_OFFERED or not isinstance(received, str):
-        return error
+        return None
     name = received.replace("\\", "/")
-    for model in spec.models:
-        if model.path.split("/", 2)[-1] == name:
-            return msgspec.structs.replace(error, hint=_model(model))
-    return error
+    return next((model for model in spec.models if model.path.split("/", 2)[-1] == name), None)
 
 
-def _model(model: ModelSpec) -> str:
+def where_to_get(model: ModelSpec) -> str:
+    """Return what to do about a model that a server lacks."""
     size = f" ({model.size_bytes / 1e9:.1f} GB)" if model.size_bytes else ""
     source = f", from {model.url}{size}" if model.url else ""
     return f"the server has no {model.path}, which the manifest declares: put it there{source}"
