@@ -141,6 +141,37 @@ def test_only_faults_that_are_worth_it_are_tried_again(
     asyncio.run(scenario())
 
 
+def test_a_chunk_is_tried_again_while_rows_may_go_well(
+    prefect_api: PrefectServer, project_copy: Path, tmp_path: Path
+) -> None:
+    """A server that is away for a while fails no row for good; rows that were done are not executed again."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"colour": "#112233"}\n{"colour": "#112244"}\n{"colour": "red"}\n')
+    layout = ProjectLayout.find(project_copy)
+
+    def opener(_url: str, layout: ProjectLayout) -> Backend:
+        return Unreliable(
+            layout.engine, BackendUnavailable("gone"), faults=4
+        )  # three of the first row, one of the next
+
+    @flow
+    async def outage() -> BatchReport:
+        patience = Patience(first_delay_s=0.01)
+        async with Project(layout, opener=opener, patience=patience) as project, open_project(project):
+            (chunk,) = await find_chunks(rows)
+            return await run_chunk.with_options(retry_delay_seconds=0.1)("recolour", chunk, concurrency=1)
+
+    async def scenario() -> None:
+        state = await final_state(outage)
+        report: BatchReport = await state.aresult()
+        assert (2, 1, 1, 0) == (report.completed, report.cached, report.failed, report.passing)
+        flow_run_id = (await flow_run_of(state)).id
+        await task_states(flow_run_id, ended=2)
+        assert 2 == (await run_counts(flow_run_id))["recolour: 3 rows from 0"]
+
+    asyncio.run(scenario())
+
+
 def test_a_run_that_takes_too_long_is_stopped(prefect_api: PrefectServer, project_copy: Path) -> None:
     """The manifest's timeout_s holds in a flow: the run is cancelled on its backend, and the task fails for good."""
     manifest = project_copy / "manifests/card.yaml"

@@ -26,12 +26,14 @@ class BatchReport:
 
     Attributes:
         cached: Of those that completed, those that nothing had to be executed for.
+        passing: Of those that failed, those that may go well later.
         failures: Ids and errors of the first runs that failed; the id is empty where the row did not fit.
     """
 
     completed: int = 0
     failed: int = 0
     cached: int = 0
+    passing: int = 0
     failures: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -44,6 +46,7 @@ class BatchReport:
             self.completed + other.completed,
             self.failed + other.failed,
             self.cached + other.cached,
+            self.passing + other.passing,
             (self.failures + other.failures)[:FAILURES_KEPT],
         )
 
@@ -149,4 +152,5 @@ def _of(run: Run) -> BatchReport:
     if run.status == "completed":
         return BatchReport(completed=1, cached=int(run.cached))
     message = str((run.error or {}).get("message", run.status)).splitlines()[0][:500]
-    return BatchReport(failed=1, failures=((run.id, message),))
+    passing = run.failure is not None and run.failure.retryable
+    return BatchReport(failed=1, passing=int(passing), failures=((run.id, message),))

@@ -14,8 +14,9 @@ from typing import Any, Final
 from prefect import State, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
+from prefect.context import TaskRunContext
 
-from comfypipe.errors import ComfypipeError
+from comfypipe.errors import BackendUnavailable, ComfypipeError
 from comfypipe.execution.records import Run
 from comfypipe.orchestration import batch, stages
 from comfypipe.orchestration.batch import BatchReport
@@ -105,14 +106,21 @@ async def run_chunk(
     out: str | Path | None = None,
     concurrency: int = 8,
 ) -> BatchReport:
-    """Run a workflow or pipeline for every row of a chunk, *concurrency* at once: `batch.run_chunk_reported`."""
+    """
+    Run a workflow or pipeline for every row of a chunk, *concurrency* at once: `batch.run_chunk_reported`.
+
+    While rows fail in a way that may pass, and tries are left, the chunk is tried again; rows that are done are not.
+    """
+    folder = Path(out) if out else None
     async with open_project() as project:
-        return await batch.run_chunk_reported(
-            project,
-            name,
-            chunk,
-            preset=preset,
-            backend=backend,
-            out=Path(out) if out else None,
-            concurrency=concurrency,
+        report = await batch.run_chunk_reported(
+            project, name, chunk, preset=preset, backend=backend, out=folder, concurrency=concurrency
         )
+    if report.passing and _tries_left():
+        raise BackendUnavailable(f"{report.passing} of {report.rows} rows failed in a way that may pass")
+    return report
+
+
+def _tries_left() -> bool:
+    context = TaskRunContext.get()
+    return context is not None and context.task_run.run_count <= context.task.retries
