@@ -142,4 +142,5 @@ async def assert_cancelled(deployment: DeploymentResponse, project_copy: Path) -
         assert {"completed", "cancelled"} == {run.status for run in runs}
         stopped = [run.id for run in runs if run.status == "cancelled"]
         attempts = [attempt.status for run_id in stopped for attempt in await project.ledger.attempts(run_id)]
-        assert "cancelled" in attempts
+        assert attempts
+        assert "submitted" not in attempts  # one that was only intended never reached the backend

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.engine.events import Event, NodeProgressed
@@ -93,7 +94,7 @@ class Replay:
 
         (entry,) = whole["history"]["body"].values()
         prepared = self._engine.prepare(whole["request"]["prompt"])
-        prepared = replace(prepared, validation=replace(prepared.validation, outputs=tuple(entry["prompt"][4])))
+        prepared = replace(prepared, validation=structs.replace(prepared.validation, outputs=tuple(entry["prompt"][4])))
         self._engine.execute(prepared, prompt_id="p", listener=listen)
         return sent
 
