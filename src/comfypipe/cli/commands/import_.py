@@ -117,10 +117,13 @@ def _warn(console: Console, unknown: Sequence[str], warnings: Sequence[str]) -> 
 def _pick(found: "Sequence[Candidate]") -> Collection[str]:
     if not sys.stdin.isatty():
         raise UsageError("--pick asks questions, and nobody is there to answer", hint="use --all, or leave it out")
-    rows = [(str(number), each.name, each.where, str(each.value)) for number, each in enumerate(found, 1)]
+    rows = [
+        ("*" if each.proposed else " ", str(number), each.name, each.where, str(each.value))
+        for number, each in enumerate(found, 1)
+    ]
     print(columns(rows), file=sys.stderr)  # noqa: T201
-    answer = typer.prompt("Inputs to keep (numbers, or all)", default="all", err=True)
-    if answer.strip() == "all":
-        return [each.name for each in found]
+    answer = typer.prompt("Inputs to keep: numbers, all, or those with a star", default="*", err=True).strip()
+    if answer in ("*", "all"):
+        return [each.name for each in found if each.proposed or answer == "all"]
     wanted = {int(each) for each in answer.replace(",", " ").split() if each.isdecimal()}
     return [each.name for number, each in enumerate(found, 1) if number in wanted]
