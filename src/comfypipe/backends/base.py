@@ -164,6 +164,13 @@ class Backend(Protocol):
     def simulated(self) -> bool:
         """Whether nodes that need a model are stood in for."""
 
+    @property
+    def takes_urls(self) -> bool:
+        """
+        Whether files travel by URL: one that a submission brings needs a URL alone, which the other side fetches, and
+        what a run made may stay there, to be passed on by its URL, until somebody asks for it.
+        """
+
     async def object_info(self) -> ObjectInfo | None:
         """Return what the backend can run, or None when it does not tell."""
 

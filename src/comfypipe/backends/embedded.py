@@ -74,6 +74,11 @@ class EmbeddedBackend:
         return False
 
     @property
+    def takes_urls(self) -> bool:
+        """Files must lie on this machine."""
+        return False
+
+    @property
     def engine(self) -> Engine:
         """What runs the prompts."""
         return self._engine

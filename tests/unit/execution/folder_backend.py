@@ -43,6 +43,7 @@ class FolderBackend:
 
     folder: Path
     simulated: bool = False
+    takes_urls: bool = False
     hold: bool = False
     hook: Hook = no_hook
     url: str = "folder:"

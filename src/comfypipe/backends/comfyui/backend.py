@@ -86,6 +86,11 @@ class ComfyUIBackend:
         """What a server gives is real."""
         return False
 
+    @property
+    def takes_urls(self) -> bool:
+        """A server fetches nothing: files are uploaded."""
+        return False
+
     async def close(self) -> None:
         """Close the connections; runs on the server go on."""
         await self._watcher.close()

@@ -59,6 +59,11 @@ class FleetBackend:
         return any(each.backend.simulated for each in self._servers)
 
     @property
+    def takes_urls(self) -> bool:
+        """Which server gets a prompt shows late: files are on this machine until then."""
+        return False
+
+    @property
     def slots(self) -> int:
         """How many prompts the servers hold at once, all together; to keep them busy, offer a few times as many."""
         return sum(each.depth for each in self._servers)

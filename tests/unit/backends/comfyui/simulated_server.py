@@ -54,6 +54,7 @@ class SimulatedServer:
     """
 
     simulated = False
+    takes_urls = False
 
     def __init__(self, name: str, *, run_s: float = 1.0, load_s: float = 0.0, info: JSONObject | None = None) -> None:
         self.url = f"http://{name}:8188"
