@@ -167,8 +167,10 @@ class Backend(Protocol):
     @property
     def takes_urls(self) -> bool:
         """
-        Whether files travel by URL: one that a submission brings needs a URL alone, which the other side fetches, and
-        what a run made may stay there, to be passed on by its URL, until somebody asks for it.
+        Whether files travel by URL.
+
+        Then one that a submission brings needs a URL alone, which the other side fetches; and what a run made may stay
+        there, to be passed on by its URL, until somebody asks for it.
         """
 
     async def object_info(self) -> ObjectInfo | None:
