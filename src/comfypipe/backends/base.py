@@ -173,8 +173,13 @@ class Backend(Protocol):
         there, to be passed on by its URL, until somebody asks for it.
         """
 
-    async def object_info(self) -> ObjectInfo | None:
-        """Return what the backend can run, or None when it does not tell."""
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
+        """
+        Return what the backend can run, or None when it does not tell.
+
+        It may be a copy that was kept from an earlier call, which need not have what was installed since: before
+        something is refused because of it, ask again with *fresh*.
+        """
 
     async def submit(self, submission: Submission) -> RunHandle:
         """
@@ -184,8 +189,13 @@ class Backend(Protocol):
             SubmissionUnknown: The reply was lost; ask `find` before submitting the same ``prompt_id`` again.
         """
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
-        """Return the handle of a prompt that the backend knows, queued, running or ended; None when it does not."""
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
+        """
+        Return the handle of a prompt that the backend knows, queued, running or ended; None when it does not.
+
+        Args:
+            server: Which of its servers took it, as far as that was recorded: it is asked first.
+        """
 
     async def wait(self, handle: RunHandle, on_progress: OnProgress | None = None) -> RunResult:
         """

@@ -83,8 +83,9 @@ class EmbeddedBackend:
         """What runs the prompts."""
         return self._engine
 
-    async def object_info(self) -> ObjectInfo | None:
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
         """Return the node classes, with the files that there are now."""
+        del fresh  # it always is
         return await asyncio.to_thread(self._engine.object_info)
 
     async def submit(self, submission: Submission) -> RunHandle:
@@ -102,8 +103,9 @@ class EmbeddedBackend:
             self._enqueue(submission, prepared)
         return RunHandle(submission.prompt_id)
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         """Return the handle of a prompt that was submitted to this object."""
+        del server  # there is one
         return RunHandle(prompt_id) if prompt_id in self._runs else None
 
     async def wait(self, handle: RunHandle, on_progress: OnProgress | None = None) -> RunResult:

@@ -73,11 +73,11 @@ async def rejoin(
     """
     backend = execution.backends.get(record.backend)
     async with _withdrawn_when_cancelled(execution, record):
-        handle = await backend.find(record.prompt_id)
+        handle = await backend.find(record.prompt_id, record.server)
         if handle is None and record.status == "intended":
             # A server may still be checking the prompt, and show it nowhere yet: hence a second look.
             await asyncio.sleep(max(0.0, execution.patience.grace_s - (now_ms() - record.created_ms) / 1000))
-            handle = await backend.find(record.prompt_id)
+            handle = await backend.find(record.prompt_id, record.server)
         if handle is not None:
             return await _taken(execution, job, run, record, handle)
     if record.status == "intended":
@@ -99,7 +99,8 @@ async def withdraw(execution: Execution, attempt: Attempt | AttemptRecord, error
         changes: dict[str, Any] = {"error": error.to_json() if error else None}
         try:
             with anyio.fail_after(execution.patience.cancel_s):
-                handle = await backend.find(attempt.prompt_id)
+                server = attempt.handle.server if isinstance(attempt, Attempt) else attempt.server
+                handle = await backend.find(attempt.prompt_id, server)
                 if handle is not None:
                     await backend.cancel(handle)
         except (ComfypipeError, TimeoutError) as failure:

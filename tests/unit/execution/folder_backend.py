@@ -52,7 +52,7 @@ class FolderBackend:
     cancelled: list[str] = field(default_factory=list)
     closed: bool = False
 
-    async def object_info(self) -> ObjectInfo | None:
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
         """Return what it was told that it can run."""
         return ObjectInfo(dict(self.nodes)) if self.nodes is not None else None
 
@@ -70,7 +70,7 @@ class FolderBackend:
         self.hook("after submit", submission.prompt_id)
         return RunHandle(submission.prompt_id, server="folder-1", remote_id=submission.prompt_id[:8])
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         """Return the handle of what lies in the folder."""
         self.hook("find", prompt_id)
         known = (self.folder / "prompts" / f"{prompt_id}.json").exists()

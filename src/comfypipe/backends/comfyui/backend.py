@@ -97,8 +97,9 @@ class ComfyUIBackend:
         await self._socket.close()
         await self._http.close()
 
-    async def object_info(self) -> ObjectInfo | None:
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
         """Return what the server can run."""
+        del fresh  # it always is
         reply = await self._http.request("GET", "/object_info")
         if reply.status != httpx.codes.OK or not isinstance(reply.body, dict):
             raise ProtocolMismatch(f"{self._url} has no /object_info", hint="is it a ComfyUI server?")
@@ -179,8 +180,9 @@ class ComfyUIBackend:
 
     # Watching
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         """Return the handle of a prompt that the server has: queue first, then history, so that none slips through."""
+        del server  # there is one
         if prompt_id in await self._queue() or await self._history(prompt_id) is not None:
             return RunHandle(prompt_id, remote_id=prompt_id)
         return None

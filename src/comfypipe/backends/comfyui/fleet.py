@@ -85,14 +85,14 @@ class FleetBackend:
         member.health.drained = False
         opened.recovery.readmit(member)
 
-    async def object_info(self) -> ObjectInfo | None:
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
         """
         Return what the servers can run, put together; None when none of them tells.
 
         Raises:
             BackendUnavailable: None answers.
         """
-        return await self._opened().offer()
+        return await self._opened().offer(fresh=fresh)
 
     async def submit(self, submission: Submission) -> RunHandle:
         """
@@ -106,13 +106,13 @@ class FleetBackend:
         """
         return await self._opened().submit(submission)
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         """
-        Return the handle of a prompt that one of the servers knows.
+        Return the handle of a prompt that one of the servers knows; *server* is asked first.
 
         Silent servers are waited for: None means that none has it, and that those silent count as lost.
         """
-        return await self._opened().find(prompt_id)
+        return await self._opened().find(prompt_id, server)
 
     async def wait(self, handle: RunHandle, on_progress: OnProgress | None = None) -> RunResult:
         """

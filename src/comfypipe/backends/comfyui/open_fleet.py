@@ -67,24 +67,24 @@ class OpenFleet:
 
     # What there is
 
-    async def offer(self) -> ObjectInfo | None:
-        await self._learn()
+    async def offer(self, *, fresh: bool) -> ObjectInfo | None:
+        await self._learn(fresh=fresh)
         if not any(each.known for each in self.members):
             raise nobody_up(self.members)
         infos = [each.info for each in self.members if each.info is not None]
         return union(infos) if infos else None
 
-    async def _learn(self) -> None:
-        """Ask the servers what they offer, where that is not known yet."""
-        if all(each.known or not each.up for each in self.members):
+    async def _learn(self, *, fresh: bool = False) -> None:
+        """Ask the servers what they offer, where that is not known yet, or is to be known as it is now."""
+        if not fresh and all(each.known or not each.up for each in self.members):
             return
         async with self._learning:
-            unknown = [each for each in self.members if each.up and not each.known]
-            await asyncio.gather(*(self._ask_offer(each) for each in unknown))
+            unknown = [each for each in self.members if each.up and (fresh or not each.known)]
+            await asyncio.gather(*(self._ask_offer(each, fresh=fresh) for each in unknown))
 
-    async def _ask_offer(self, member: Member) -> None:
+    async def _ask_offer(self, member: Member, *, fresh: bool) -> None:
         try:
-            member.learn(await member.backend.object_info())
+            member.learn(await member.backend.object_info(fresh=fresh))
         except BackendError as error:
             self._fault(member, error)
 
@@ -149,7 +149,7 @@ class OpenFleet:
 
     async def _has_all(self, member: Member, item: Item) -> bool:
         """Whether a server that refused a prompt has what it needs: a model may have been deleted meanwhile."""
-        await self._ask_offer(member)
+        await self._ask_offer(member, fresh=True)
         return member.up and not member.missing(item.needs)
 
     # Following
@@ -272,15 +272,14 @@ class OpenFleet:
 
     # By server
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         run = self._run_of(prompt_id)
         if run is not None:
             return run.handle
-        first = self._suspects.get(prompt_id)
-        ordered = sorted(self.members, key=lambda each: each is not first)
+        first = self._suspects.get(prompt_id) or self._named(server)
         if first is not None and (handle := await self._find_on(first, prompt_id)) is not None:
             return handle
-        others = [each for each in ordered if each is not first]
+        others = [each for each in self.members if each is not first]
         found = await asyncio.gather(*(self._find_on(each, prompt_id) for each in others))
         return next((each for each in found if each is not None), None)
 

@@ -83,7 +83,7 @@ class Recovery:
             await asyncio.sleep(member.health.next_probe_s(self._timing))
             try:
                 async with asyncio.timeout(self._timing.probe_s):
-                    member.learn(await member.backend.object_info())
+                    member.learn(await member.backend.object_info(fresh=True))
             except (ComfypipeError, TimeoutError) as error:
                 member.silent(_now())
                 member.health.quarantine(_said(error), poisoned=member.health.poisoned)

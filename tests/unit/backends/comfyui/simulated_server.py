@@ -101,7 +101,7 @@ class SimulatedServer:
         self.loaded, self.zombie, self.silent, self.failing = frozenset(), False, False, None
         self._stir()
 
-    async def object_info(self) -> ObjectInfo | None:
+    async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
         self._answer()
         return ObjectInfo(self.info) if self.info is not None else None
 
@@ -119,7 +119,7 @@ class SimulatedServer:
             raise SubmissionUnknown("the reply was lost")
         return RunHandle(submission.prompt_id)
 
-    async def find(self, prompt_id: str) -> RunHandle | None:
+    async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         self._answer()
         return RunHandle(prompt_id) if prompt_id in self._runs else None
 
