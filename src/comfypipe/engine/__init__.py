@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from comfypipe.engine.custom import Image as Image
     from comfypipe.engine.custom import Latent as Latent
     from comfypipe.engine.custom import Mask as Mask
+    from comfypipe.engine.custom import Svg as Svg
     from comfypipe.engine.custom import Video as Video
     from comfypipe.engine.custom import node as node
     from comfypipe.engine.registry import NodeClass as NodeClass
     from comfypipe.engine.registry import Result as Result
 
-__all__ = ["Audio", "Image", "Latent", "Mask", "NodeClass", "Result", "Video", "node"]
+__all__ = ["Audio", "Image", "Latent", "Mask", "NodeClass", "Result", "Svg", "Video", "node"]
 
 
 def __getattr__(name: str) -> Any:

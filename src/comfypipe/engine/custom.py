@@ -16,6 +16,7 @@ from comfypipe._types import JSON
 from comfypipe.engine.audio.sound import Audio as _Sound
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import InputSpec, NodeClass, OutputSpec, Registry, Result
+from comfypipe.engine.vector import Svg as _Svg
 from comfypipe.engine.video.value import Video as _Video
 from comfypipe.errors import UsageError
 
@@ -32,6 +33,8 @@ Audio: TypeAlias = Annotated[_Sound, "AUDIO"]
 """``{"waveform": (batch, channel, sample), "sample_rate": Hz}``, float32."""
 Video: TypeAlias = Annotated[_Video, "VIDEO"]
 """See `comfypipe.engine.video.value.Video`."""
+Svg: TypeAlias = Annotated[_Svg, "SVG"]
+"""See `comfypipe.engine.vector.Svg`: made as ``Svg((text, …))``."""
 
 _PLAIN: Mapping[Any, str] = {bool: "BOOLEAN", int: "INT", float: "FLOAT", str: "STRING", Any: "*", object: "*"}
 

@@ -3,10 +3,13 @@ Noise levels for samplers (SIGMAS): float32, falling as a rule, the last one 0.
 
 Sources: Karras et al. 2022 (arXiv 2206.00364); Song et al. 2021 (arXiv 2011.13456) for the variance preserving process;
 Hang and Gu 2024 (arXiv 2407.03297) for the Laplace distribution; for the tables Sabour et al. 2024, "Align Your Steps"
-(arXiv 2404.14507), and Pei et al. 2025, "Optimal Stepsize for Diffusion Sampling" (arXiv 2503.21774).
+(arXiv 2404.14507), Pei et al. 2025, "Optimal Stepsize for Diffusion Sampling" (arXiv 2503.21774), and Chen et al. 2024,
+"On the Trajectory Regularity of ODE-based Diffusion Sampling" (arXiv 2405.11326), which is GITS.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
 from math import exp, log, pi, prod
 from typing import TypeAlias
@@ -41,6 +44,21 @@ OPTIMAL: Mapping[str, Sequence[float]] = {
     ),
 }  # fmt: skip
 """By model, the levels of optimal steps: 10, 20 and 40 of them."""
+
+
+@cache
+def gits_tables() -> Mapping[float, Sequence[Sequence[float]]]:
+    """Return by coefficient the levels of 2, 3 … 20 steps that GITS found."""
+    levels: list[float] = []
+    tables: dict[float, Sequence[Sequence[float]]] = {}
+    for line in (files("comfypipe.engine") / "gits.txt").read_text(encoding="utf-8").splitlines():
+        head, *words = line.split()
+        if head == "levels":
+            levels += map(float, words)
+        elif head != "#":
+            masks = [int(each, 16) for each in words]
+            tables[float(head)] = [[each for bit, each in enumerate(levels) if mask >> bit & 1] for mask in masks]
+    return tables
 
 
 def karras(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Sigmas:

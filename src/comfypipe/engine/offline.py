@@ -15,7 +15,12 @@ MISSING_HINT = (
 )
 
 
+_OF_SERVERS = "KSamplerSelect"
+"""A class whose choices come with a server's version: without its catalog nothing is known of them."""
+
+
 def object_info() -> ObjectInfo:
-    """Return the engine's own ``object_info``, with no files in its input folder."""
+    """Return the engine's own ``object_info``, with no files in its input, as far as it holds for servers too."""
     raw = json.loads((files("comfypipe.engine") / FILENAME).read_text(encoding="utf-8"))
+    raw.pop(_OF_SERVERS)
     return ObjectInfo(raw, missing_hint=MISSING_HINT)

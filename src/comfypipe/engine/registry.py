@@ -19,6 +19,7 @@ class InputSpec:
         folder: For combos of files: the folder below ``input`` that is listed at the time of asking (``""`` the folder
             itself), filtered by *media*.
         lists_folders: Folders are listed instead of files.
+        deep: Files in folders below *folder* are listed too, all of them by their path from ``input`` on.
         always_options: A V1 class that declares empty options: described as ``[type, {}]``, not as ``[type]``.
     """
 
@@ -29,6 +30,7 @@ class InputSpec:
     media: tuple[str, ...] = ()
     always_options: bool = False
     lists_folders: bool = False
+    deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +212,12 @@ def _describe_input(spec: InputSpec, schema: Literal["v1", "v3"], folders: Folde
 def _list_files(spec: InputSpec, folders: Folders | None) -> tuple[str, ...]:
     if folders is None or not (folders.input / (spec.folder or "")).is_dir():
         return ()
-    found = (
-        each
-        for each in (folders.input / (spec.folder or "")).iterdir()
-        if (each.is_dir() if spec.lists_folders else each.is_file())
-    )
-    return tuple(sorted(each.name for each in found if not spec.media or each.suffix.lower() in spec.media))
+    folder = folders.input / (spec.folder or "")
+    listed = folder.rglob("*") if spec.deep else folder.iterdir()
+    found = (each for each in listed if (each.is_dir() if spec.lists_folders else each.is_file()))
+    start = folders.input if spec.deep else folder
+    fitting = (each for each in found if not spec.media or each.suffix.lower() in spec.media)
+    return tuple(sorted(each.relative_to(start).as_posix() for each in fitting))
 
 
 # The declarations below are what files in ``nodes/`` are written with.
@@ -251,6 +253,11 @@ def combo(*choices: JSON, **options: JSON) -> InputSpec:
 def files(folder: str, *media: str, **options: JSON) -> InputSpec:
     """Declare a choice among the files of a folder below ``input`` whose suffix is in *media*."""
     return InputSpec((), options, folder=folder, media=media)
+
+
+def files_below(folder: str, *media: str, **options: JSON) -> InputSpec:
+    """Declare a choice among the files at any depth below a folder in ``input``, by their path from ``input`` on."""
+    return InputSpec((), options, folder=folder, media=media, deep=True)
 
 
 def subfolders(folder: str, **options: JSON) -> InputSpec:

@@ -149,3 +149,34 @@ def test_larger_latents_are_shifted_further() -> None:
         for shape in ((1, 128, 2, 16, 16), (1, 128, 8, 32, 32))
     )
     assert (large[1:-1] > small[1:-1]).all()
+
+
+@pytest.mark.parametrize("coeff", [0.8, 1.2, 1.5])
+def test_levels_of_gits_are_those_of_its_table(coeff: float) -> None:
+    """2 to 20 steps are written down, from the same first level on; more are interpolated; the last is 0."""
+    for steps in (2, 10, 20, 21, 64):
+        sigmas = run("GITSScheduler", coeff=coeff, steps=steps, denoise=1.0)
+        assert (steps + 1, 0, True) == (len(sigmas), sigmas[-1], bool((np.diff(sigmas) < 0).all()))
+        assert pytest.approx(14.614641) == sigmas[0]
+
+
+def test_levels_of_gits_are_the_papers() -> None:
+    """Those of two and of five steps, as printed."""
+    two = run("GITSScheduler", coeff=0.8, steps=2, denoise=1.0)
+    assert [np.float32(14.61464119), np.float32(7.49001646), 0] == two.tolist()
+    five = run("GITSScheduler", coeff=0.85, steps=5, denoise=1.0)
+    assert pytest.approx([14.61464119, 11.54541874, 7.11996698, 3.07277966, 1.24153244, 0]) == five.tolist()
+
+
+@pytest.mark.parametrize(("denoise", "length"), [(0.0, 0), (0.04, 1), (0.5, 6), (1.0, 11)])
+def test_denoise_of_gits_keeps_the_last_levels(denoise: float, length: int) -> None:
+    """No step at all gives no level."""
+    whole = run("GITSScheduler", coeff=1.2, steps=10, denoise=1.0)
+    part = run("GITSScheduler", coeff=1.2, steps=10, denoise=denoise)
+    assert whole[len(whole) - length :].tolist() == part.tolist()
+
+
+def test_gits_knows_coefficients_by_steps() -> None:
+    """Between them there is nothing, which is ComfyUI's error, told more clearly."""
+    with pytest.raises(KeyError, match=r"coeff: 0.83, expected one of 0.8, 0.85"):
+        run("GITSScheduler", coeff=0.83, steps=10, denoise=1.0)

@@ -26,6 +26,21 @@ def _table(tables: Mapping[str, Sequence[float]], model_type: str) -> Sequence[f
     return tables[model_type]
 
 
+def gits(coeff: float, steps: int, denoise: float) -> tuple[Sigmas]:
+    """
+    Make the levels of GITS.
+
+    Raises:
+        KeyError: There are none for such a coefficient: they go by steps of 0.05.
+    """
+    tables = noise_levels.gits_tables()
+    coefficient = round(coeff, 2)
+    if coefficient not in tables:
+        raise KeyError(f"coeff: {coefficient:g}, expected one of {', '.join(f'{each:g}' for each in tables)}")
+    rows = tables[coefficient]
+    return (noise_levels.from_table(rows[min(steps - 2, len(rows) - 1)], steps, denoise),)
+
+
 def ltxv(
     steps: int, max_shift: float, base_shift: float, stretch: bool, terminal: float, latent: Latent | None = None
 ) -> tuple[Sigmas]:
@@ -148,6 +163,18 @@ NODES: tuple[NodeClass, ...] = (
         category=_SCHEDULERS,
         schema="v3",
         module="comfy_extras.nodes_align_your_steps",
+    ),
+    _node(
+        "GITSScheduler",
+        gits,
+        {
+            "coeff": number(1.2, 0.8, 1.5, step=0.05),
+            "steps": integer(10, 2, 1000),
+            "denoise": number(1.0, 0.0, 1.0, step=0.01),
+        },
+        category=_SCHEDULERS,
+        schema="v3",
+        module="comfy_extras.nodes_gits",
     ),
     _node(
         "OptimalStepsScheduler",

@@ -9,6 +9,7 @@ import numpy as np
 
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import LiveContext
+from comfypipe.engine.sampling import Noise
 from comfypipe.engine.simulation.costs import Costs
 from comfypipe.engine.simulation.declarations import Declaration, is_model_file
 from comfypipe.engine.simulation.families import Family, family_of
@@ -96,7 +97,10 @@ class Call:
     def seed(self) -> int | None:
         """What noise is drawn from."""
         own = next((int(self.inputs[name]) for name in _SEEDS if isinstance(self.inputs.get(name), (int, float))), None)
-        return own if own is not None else next((each.seed for each in self.stand_ins if each.seed is not None), None)
+        if own is not None:
+            return own
+        carrying = (each for each in self.values() if isinstance(each, (StandIn, Noise)))
+        return next((each.seed for each in carrying if each.seed is not None), None)
 
     @cached_property
     def text(self) -> str:

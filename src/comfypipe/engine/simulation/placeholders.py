@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from comfypipe.engine.simulation.pictures import draw_picture
 from comfypipe.engine.simulation.sound import melody
 from comfypipe.engine.simulation.stamp import stamp
 from comfypipe.engine.simulation.stand_in import StandIn, digest_of
+from comfypipe.engine.vector import Svg
 
 _SIDE = 1024
 """Pixels of a picture of which nothing tells the size."""
@@ -172,6 +174,18 @@ def _video(call: Call, index: int, _spec: OutputSpec) -> PlaceholderVideo:
     return PlaceholderVideo(digest_of(call.digest, index), palette, size, min(count, 4096), rate, call.mark, call.hint)
 
 
+def _svg(call: Call, _index: int, _spec: OutputSpec) -> Svg:
+    """Return a vector picture that says what it is."""
+    said = escape(f"{call.class_type} {call.text}".strip()[:80])
+    text = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">'
+        '<rect width="512" height="512" fill="#5fa8d3"/><circle cx="256" cy="200" r="110" fill="#fdf0d5"/>'
+        '<text x="256" y="440" text-anchor="middle" font-family="monospace" font-size="56">SIMULATED</text>'
+        f'<text x="256" y="480" text-anchor="middle" font-family="monospace" font-size="14">{said}</text></svg>'
+    )
+    return Svg((text,))
+
+
 def _sigmas(call: Call, _index: int, _spec: OutputSpec) -> Floats:
     """Return noise levels that fall evenly, to nothing at the end."""
     given = next((each for each in call.values() if isinstance(each, np.ndarray) and each.ndim == 1), None)
@@ -223,6 +237,7 @@ _MAKERS: Mapping[str, Callable[[Call, int, OutputSpec], Any]] = {
     "AUDIO": _audio,
     "VIDEO": _video,
     "SIGMAS": _sigmas,
+    "SVG": _svg,
     "STRING": _text,
     "COMBO": _choice,
     "INT": _number(int, 1),

@@ -1,6 +1,7 @@
 """The engine's classes together with those that it stands in for."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from comfypipe.engine.registry import NodeClass, Registry, Result
@@ -29,7 +30,18 @@ def simulating_registry(
     for each in core_declarations():
         declared.setdefault(each.class_type, each)
     stand_ins = [stand_in_class(each, charged) for name, each in declared.items() if name not in real]
-    return Registry([*real.values(), *stand_ins])
+    return Registry([*(_open_to_all(each) for each in real.values()), *stand_ins])
+
+
+def _open_to_all(node_class: NodeClass) -> NodeClass:
+    """Let a sampler have any name: servers know other ones with each release, and nothing is sampled here."""
+    if node_class.class_type != "KSamplerSelect":
+        return node_class
+    inputs = {
+        name: replace(spec, type="COMBO", options={**spec.options, "options": list(spec.type)})
+        for name, spec in node_class.inputs.items()
+    }
+    return replace(node_class, inputs=inputs)
 
 
 def stand_in_class(declaration: Declaration, costs: Costs) -> NodeClass:

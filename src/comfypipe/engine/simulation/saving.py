@@ -2,19 +2,19 @@
 
 import json
 import struct
-from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.nodes.audio import save_flac
 from comfypipe.engine.nodes.save import preview_images, save_images
+from comfypipe.engine.nodes.vector import save_svg
 from comfypipe.engine.nodes.video import create_video, save_video
 from comfypipe.engine.registry import Result
 from comfypipe.engine.saving import save_location, written
 from comfypipe.engine.simulation.call import Call
 from comfypipe.engine.simulation.stand_in import StandIn
+from comfypipe.engine.vector import Svg
 from comfypipe.engine.video.value import Video
 
 
@@ -37,8 +37,10 @@ def _saved(call: Call, value: Any, prefix: str) -> JSONObject | None:
         return save_video(value, prefix, "auto", "auto", call.context).ui
     if isinstance(value, dict) and "waveform" in value:
         return save_flac(value, prefix, call.context).ui
-    if isinstance(value, StandIn) and value.kind in _WRITERS:
-        return _file(call, value.kind, prefix)
+    if isinstance(value, Svg):
+        return save_svg(value, prefix, call.context).ui
+    if isinstance(value, StandIn) and value.kind == "MESH":
+        return _mesh(call, prefix)
     return None
 
 
@@ -52,24 +54,12 @@ def _images(call: Call, images: Any, prefix: str) -> Result:
     return save_images(images, prefix, call.context)
 
 
-def _file(call: Call, kind: str, prefix: str) -> JSONObject:
-    key, suffix, write = _WRITERS[kind]
+def _mesh(call: Call, prefix: str) -> JSONObject:
     location = save_location(prefix, call.context.folders.output)
-    name = location.name(suffix)
+    name = location.name("glb")
     with written(location.folder / name) as path:
-        write(path, {"simulated": True, "by": "comfypipe", "prompt": call.context.prompt})
-    return {key: [{"filename": name, "subfolder": location.subfolder, "type": "output"}]}
-
-
-def _write_svg(path: Path, extras: JSONObject) -> None:
-    """Write a vector picture that says what it is, with *extras* as its metadata."""
-    path.write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">'
-        f"<metadata>{escape(json.dumps(extras))}</metadata>"
-        '<rect width="512" height="512" fill="#5fa8d3"/><circle cx="256" cy="200" r="110" fill="#fdf0d5"/>'
-        '<text x="256" y="440" text-anchor="middle" font-family="monospace" font-size="56">SIMULATED</text></svg>',
-        encoding="utf-8",
-    )
+        _write_glb(path, {"simulated": True, "by": "comfypipe", "prompt": call.context.prompt})
+    return {"3d": [{"filename": name, "subfolder": location.subfolder, "type": "output"}]}
 
 
 def _write_glb(path: Path, extras: JSONObject) -> None:
@@ -97,10 +87,3 @@ def _write_glb(path: Path, extras: JSONObject) -> None:
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(data), 0x004E4942) + data
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
-
-
-_WRITERS: Mapping[str, tuple[str, str, Callable[[Path, JSONObject], None]]] = {
-    "MESH": ("3d", "glb", _write_glb),
-    "SVG": ("images", "svg", _write_svg),
-}
-"""By type: what clients find the files under, the suffix, and what writes one."""

@@ -254,6 +254,13 @@ def test_custom_sampling_passes_through(tmp_path: Path) -> None:
     assert np.abs(pictures[0][:30].astype(int) - pictures[1][:30]).mean() > 2
 
 
+def test_samplers_of_newer_servers_are_taken(tmp_path: Path) -> None:
+    """Which ways of sampling there are is a server's business: nothing is sampled here."""
+    prompt = _custom(1)
+    prompt["kind"] = node("KSamplerSelect", sampler_name="of_next_year")
+    assert 1 == len(simulated(tmp_path).pictures(prompt))
+
+
 def _custom(seed: int) -> JSONObject:
     prompt = text_to_image()
     return prompt | {
