@@ -22,6 +22,7 @@ Every error that comfypipe raises on purpose.
     ├── BackendError
     │   ├── BackendUnavailable          retryable
     │   ├── BackendRejected
+    │   ├── OutputGone                  retryable: a file of a run that completed is not there any more
     │   ├── AuthenticationFailed
     │   ├── SubmissionUnknown           the reply was lost: reconcile, never post again blindly
     │   ├── ServerStateLost             retryable: the server forgot the run
@@ -32,11 +33,13 @@ Every error that comfypipe raises on purpose.
     │   ├── RunCancelled
     │   └── RunTimedOut
     ├── ImportFailed                    a file that no workflow can be made of
+    ├── ReportUnreadable                a record of runs that no page can be made of
     └── StoreError
         ├── ArtifactMissing
         ├── ArtifactCorrupt
         ├── LedgerUnusable
         ├── DownloadRefused
+        ├── DownloadMissing             the server does not give the file
         └── DownloadFailed              retryable
 """
 
@@ -236,13 +239,46 @@ class BackendError(ComfypipeError):
 
 
 class BackendUnavailable(BackendError):
-    """The backend cannot be reached, is overloaded, or broke off."""
+    """
+    The backend cannot be reached, is overloaded, or broke off.
+
+    Attributes:
+        retry_after_s: How long it asks to be left alone, where it says so.
+    """
 
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        source: Source | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.retry_after_s = retry_after_s
 
 
 class BackendRejected(BackendError):
     """The backend understood the request and refused it."""
+
+
+class OutputGone(BackendError):
+    """
+    A file of a run that completed is not there any more: it was deleted, or a cache named what was.
+
+    Attributes:
+        node_id: The node that saved it.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, node_id: str | None = None, hint: str | None = None, source: Source | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.node_id = node_id
 
 
 class AuthenticationFailed(BackendError):
@@ -254,9 +290,20 @@ class SubmissionUnknown(BackendError):
 
 
 class ServerStateLost(BackendError):
-    """The server no longer knows a run that it had accepted."""
+    """
+    The server no longer knows a run that it had accepted.
+
+    Attributes:
+        began: Whether the run may have begun there; one that has not costs no attempt.
+    """
 
     retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, source: Source | None = None, began: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.began = began
 
 
 class ProtocolMismatch(BackendError):
@@ -326,6 +373,12 @@ class ImportFailed(ComfypipeError):
     exit_status = ExitStatus.INVALID
 
 
+class ReportUnreadable(ComfypipeError):
+    """A record of runs that no page can be made of."""
+
+    exit_status = ExitStatus.INVALID
+
+
 class StoreError(ComfypipeError):
     """Something on our own disk, or on its way there, is not as it should be."""
 
@@ -343,7 +396,11 @@ class LedgerUnusable(StoreError):
 
 
 class DownloadRefused(StoreError):
-    """A URL, address or destination that the rules do not allow."""
+    """A URL, address, destination or file that the rules do not allow, or not the file that was meant."""
+
+
+class DownloadMissing(StoreError):
+    """The server has no such file, or does not give it to us."""
 
 
 class DownloadFailed(StoreError):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from comfypipe._types import JSONObject
 from comfypipe.execution.context import Execution, KeyedLocks
-from comfypipe.execution.liveness import Owner, is_alive
 from comfypipe.execution.resume import find_unfinished, new_record, request_digest
 from comfypipe.plan.steps import Plan
+from comfypipe.store.liveness import Owner, is_alive
 from comfypipe.store.records import RunRecord
 
 Replan = Callable[[JSONObject], Awaitable[Plan]]

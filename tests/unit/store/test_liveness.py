@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from comfypipe.execution.liveness import Owner, is_alive
+from comfypipe.store.liveness import Owner, is_alive
 
 HOLD = (
-    "import sys; from pathlib import Path; from comfypipe.execution.liveness import Owner\n"
+    "import sys; from pathlib import Path; from comfypipe.store.liveness import Owner\n"
     "owner = Owner(Path(sys.argv[1])); print(owner.id, flush=True); sys.stdin.read()"
 )
 
@@ -42,7 +42,7 @@ def test_being_asked_for_does_not_kill(tmp_path: Path) -> None:
     """A look from another process, however often, leaves the owner alive."""
     owner = Owner(tmp_path)
     look = (
-        "import sys; from pathlib import Path; from comfypipe.execution.liveness import is_alive\n"
+        "import sys; from pathlib import Path; from comfypipe.store.liveness import is_alive\n"
         "print([is_alive(Path(sys.argv[1]), sys.argv[2]) for _ in range(3)])"
     )
     result = subprocess.run(
