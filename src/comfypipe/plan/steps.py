@@ -98,6 +98,7 @@ class Job(Struct, frozen=True):
         files: What must be in place before it starts.
         outputs: By name, the node that saves it and its declared type; empty when every saved file is an output.
         digest: Names the content: what the cache looks up. SHA-256, hex.
+        may_save_nothing: Whether it is fine to save no file, where *outputs* is empty.
     """
 
     step_id: str
@@ -113,3 +114,4 @@ class Job(Struct, frozen=True):
     retry: RetrySpec = RetrySpec()
     timeout_s: float = 3600.0
     models: tuple[ModelSpec, ...] = ()
+    may_save_nothing: bool = False
