@@ -10,7 +10,8 @@ Every error that comfypipe raises on purpose.
     ├── ManifestError
     │   ├── ManifestInvalid             carries diagnostics
     │   ├── InputMissing
-    │   └── InputInvalid
+    │   ├── InputInvalid
+    │   └── RowsInvalid                 carries diagnostics
     ├── TemplateError
     │   ├── TemplateUndefined
     │   ├── TemplateNotJSON
@@ -144,6 +145,30 @@ class InputInvalid(ManifestError):
     """A value does not fit the declared type, range or choices."""
 
     exit_status = ExitStatus.USAGE
+
+
+class RowsInvalid(ManifestError):
+    """
+    Rows of a batch cannot be run.
+
+    Attributes:
+        diagnostics: What is wrong, the first findings of them.
+        invalid: How many rows are.
+        rows: How many there are.
+    """
+
+    exit_status = ExitStatus.INVALID
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], invalid: int, rows: int) -> None:
+        self.diagnostics = tuple(diagnostics)
+        self.invalid = invalid
+        self.rows = rows
+        told = "\n".join(str(each) for each in self.diagnostics)
+        super().__init__(f"{invalid} of {rows} rows cannot be run:\n{told}" if invalid else told)
+
+    def to_json(self) -> JSONObject:
+        found = {"diagnostics": [each.to_json() for each in self.diagnostics]}
+        return super().to_json() | found | {"invalid": self.invalid, "rows": self.rows}
 
 
 class TemplateError(ComfypipeError):

@@ -25,6 +25,7 @@ class Settings(Struct, frozen=True):
         backend: Where runs go when nothing else says so: a URL, or a name among *backends*.
         backends: By name, a URL, or a table with ``url`` (for a fleet a list of them, or ``servers``) and what that
             kind of backend takes besides.
+        prices: By accelerator, the price of a second; ``default`` is that of all others.
         catalogs: Folder of kept ``object_info`` files that the repository shares; None when there is none.
     """
 
@@ -32,6 +33,7 @@ class Settings(Struct, frozen=True):
     manifests: str = "manifests"
     backend: str = "embedded:"
     backends: Mapping[str, str | Mapping[str, Any]] = {}
+    prices: Mapping[str, float] = {}
     catalogs: str | None = None
 
 
@@ -146,6 +148,10 @@ def _problem(key: str, value: object) -> str | None:
         if isinstance(value, dict) and all(_is_backend(each) for each in value.values()):
             return None
         return "backends takes a table: a URL by name, or a table with url by name"
+    if key == "prices":
+        if isinstance(value, dict) and all(_is_price(each) for each in value.values()):
+            return None
+        return "prices takes a table: the price of a second by accelerator, such as L4 = 0.0002"
     if not isinstance(value, str) or not value:
         return f"{key} takes text"
     if key != "backend" and (Path(value).is_absolute() or ".." in Path(value).parts):
@@ -157,6 +163,10 @@ def _is_backend(value: object) -> bool:
     if isinstance(value, dict):
         return any(isinstance(value.get(key), kinds) for key, kinds in (("url", str | list), ("servers", list)))
     return isinstance(value, str) and bool(value)
+
+
+def _is_price(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _place(path: Path, key: str) -> Source:

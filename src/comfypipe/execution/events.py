@@ -60,6 +60,7 @@ class JobQueued:
     Attributes:
         nodes: By node id, its title or class: what the ids in `JobProgress` stand for.
         attempt: Counted from 1.
+        server: Which server of the backend has it, where there are several.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class JobQueued:
     attempt: int
     backend: str
     nodes: dict[str, str] = field(default_factory=dict)
+    server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,8 @@ async def _taken(execution: Execution, job: Job, run: RunRecord, record: Attempt
         submitted_ms=record.submitted_ms or now_ms(),
     )
     names = node_names(job.prompt)
-    execution.listener(JobQueued(run.id, job.step_id, job.item, record.prompt_id, record.number, record.backend, names))
+    taken = (record.prompt_id, record.number, record.backend, names, handle.server)
+    execution.listener(JobQueued(run.id, job.step_id, job.item, *taken))
     return Attempt(record.prompt_id, record.job_id, record.number, record.backend, handle)
 
 

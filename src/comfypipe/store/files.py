@@ -48,9 +48,12 @@ def write_whole(destination: Path, content: bytes) -> None:
         settle(partial, destination)
 
 
-def copy_new(source: Path, destination: Path, sha256: str) -> bool:
+def copy_new(source: Path, destination: Path, sha256: str, *, durable: bool = True) -> bool:
     """
     Copy *source* to *destination* unless another file is there; return whether it holds the bytes of *sha256* now.
+
+    Args:
+        durable: Wait until the disk has it; without, it is only whole as long as the power is on.
 
     Raises:
         StoreError: One cannot be read, or the other written.
@@ -59,7 +62,7 @@ def copy_new(source: Path, destination: Path, sha256: str) -> bool:
         if not os.path.lexists(destination):
             with _beside(destination) as partial:
                 shutil.copyfile(source, partial)
-                return _settle_new(partial, destination, sha256)
+                return _settle_new(partial, destination, sha256, durable)
         return destination.is_file() and hash_file(destination)[0] == sha256
 
 
@@ -82,9 +85,10 @@ def settle(partial: Path, destination: Path) -> None:
         _sync(destination.parent)
 
 
-def _settle_new(partial: Path, destination: Path, sha256: str) -> bool:
+def _settle_new(partial: Path, destination: Path, sha256: str, durable: bool) -> bool:
     """Put a written file under a free name; return whether it holds these bytes, when it is not free any more."""
-    _sync(partial)
+    if durable:
+        _sync(partial)
     try:
         os.link(partial, destination)  # unlike a rename it fails when the name was taken meanwhile
     except FileExistsError:
