@@ -5,7 +5,9 @@ from dataclasses import dataclass
 LOCAL_TENANT = "local"
 """Whom everything belongs to where no key is asked for."""
 
-SCOPES = frozenset({"runs:read", "runs:write", "files:read", "files:write", "workflows:read", "workflows:write"})
+SCOPES = frozenset(
+    f"{what}:{access}" for what in ("runs", "files", "workflows", "webhooks") for access in ("read", "write")
+)
 """All that a key may be allowed."""
 
 

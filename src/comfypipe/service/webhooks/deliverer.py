@@ -1,0 +1,185 @@
+"""Delivers what the outbox holds: at once, then again as the schedule says, across restarts, until it is taken."""
+
+import asyncio
+import heapq
+import logging
+import resource
+import time
+from dataclasses import replace
+
+from comfypipe.downloads.guard import AddressPolicy
+from comfypipe.service.times import now_ms
+from comfypipe.service.webhooks import attempts, outbox, secrets, urls
+from comfypipe.service.webhooks.attempts import Attempt
+from comfypipe.service.webhooks.outbox import Event
+from comfypipe.service.webhooks.queue import DeliveryQueue, lane_of
+from comfypipe.service.webhooks.schedule import Verdict, judge
+from comfypipe.service.webhooks.secrets import SigningKey
+from comfypipe.service.webhooks.sending import TIMEOUT_S, Answer, Sender
+from comfypipe.store.connection import Connection
+from comfypipe.store.worker import DatabaseWorker
+from comfypipe.webhooks import signed_headers
+
+_log = logging.getLogger(__name__)
+
+_LOOK_AGAIN_S = 2.0
+"""How often the outbox is looked at without being woken: somebody else may have written to it."""
+
+_AFTER_FAULT_MS = 30_000
+"""When an event is tried again that we ourselves could not attempt: the database failed, or a key is missing."""
+
+_TIDY_S = 3600.0
+_MOST_AT_ONCE = 512
+
+
+class Deliverer:
+    """
+    Sends events, many at once, until it is cancelled.
+
+    What is under way when the process ends, however it ends, is sent again by the next one, with the same id.
+
+    Args:
+        worker: The service's database.
+        policy: Where connections may go.
+        key: What secrets are derived from.
+        timeout_s: For each attempt.
+    """
+
+    def __init__(
+        self, worker: DatabaseWorker, policy: AddressPolicy, key: SigningKey, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._worker = worker
+        self._policy = policy
+        self._key = key
+        self._timeout_s = timeout_s
+        self._queue = DeliveryQueue(_at_once())
+        self._later: list[tuple[int, int, Event]] = []
+        self._positions: dict[str, int] = {}
+        self._position = 0
+        self._looked_s = self._tidied_s = float("-inf")
+        self._news = True
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look into the outbox now: something was added."""
+        self._news = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        sender = Sender(self._policy, self._timeout_s)
+        try:
+            while True:
+                self._changed.clear()
+                await self._look()
+                self._release()
+                self._begin(sender)
+                await self._sleep()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await sender.close()
+
+    async def _look(self) -> None:
+        """Learn of events that became pending, and now and then drop what is old."""
+        now_s = time.monotonic()
+        if not self._news and now_s - self._looked_s < _LOOK_AGAIN_S:
+            return
+        self._news, self._looked_s = False, now_s
+        try:
+            found = await self._worker.read(lambda connection: outbox.pending_after(connection, self._position))
+            if now_s - self._tidied_s > _TIDY_S:
+                self._tidied_s = now_s
+                await self._worker.write(lambda connection: outbox.forget(connection, now_ms()))
+        except Exception:  # noqa: BLE001  the database may be busy: what is stored stays, and is found the next time
+            _log.exception("the outbox of webhooks could not be read")
+            return
+        for event in found:
+            self._position = max(self._position, event.position)
+            self._positions[event.id] = event.position
+            self._put_off(event)
+
+    def _put_off(self, event: Event) -> None:
+        heapq.heappush(self._later, (event.next_ms or 0, event.position, event))
+
+    def _release(self) -> None:
+        """Let events queue whose time has come."""
+        at_ms = now_ms()
+        while self._later and self._later[0][0] <= at_ms:
+            event = heapq.heappop(self._later)[2]
+            if self._positions.get(event.id) == event.position:  # else it was replayed, and stands here once more
+                self._queue.put(event)
+
+    def _begin(self, sender: Sender) -> None:
+        while (event := self._queue.take()) is not None:
+            task = asyncio.create_task(self._deliver(sender, event))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _sleep(self) -> None:
+        due_s = (self._later[0][0] - now_ms()) / 1000 if self._later else _LOOK_AGAIN_S
+        try:
+            async with asyncio.timeout(min(max(due_s, 0.001), _LOOK_AGAIN_S)):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def _deliver(self, sender: Sender, event: Event) -> None:
+        answer: Answer | None = None
+        try:
+            prepared = await self._worker.read(lambda connection: self._prepare(connection, event))
+            if prepared is None:
+                self._forget(event)
+                return
+            answer = await self._attempt(sender, event, *prepared)
+        except Exception:  # noqa: BLE001  whatever it is, this event must not be lost, nor others stopped
+            _log.exception("the webhook %s could not be attempted", event.id)
+            self._put_off(replace(event, next_ms=now_ms() + _AFTER_FAULT_MS))
+        finally:
+            self._queue.done(event, answered=answer is None or answer.answered)
+            self._changed.set()
+
+    def _prepare(self, connection: Connection, event: Event) -> tuple[bytes, list[str]] | None:
+        """Return what is sent and the secrets that sign it; None when it is to be sent no more, or not so."""
+        found = outbox.find(connection, event.id)
+        if found is None or (found.state, found.position) != (outbox.PENDING, event.position):
+            return None
+        signing = secrets.derived(self._key, secrets.active(connection, event.tenant, now_ms()))
+        return outbox.body_of(connection, event.id), signing
+
+    async def _attempt(self, sender: Sender, event: Event, body: bytes, signing: list[str]) -> Answer:
+        started_ms, began_s = now_ms(), time.monotonic()
+        headers = signed_headers(body, signing, webhook_id=event.id, timestamp=started_ms // 1000)
+        answer = await sender.send(lane_of(event), event.url, headers, body)
+        duration_ms = round(1000 * (time.monotonic() - began_s))
+        attempt = Attempt(started_ms, duration_ms, answer.status, answer.error)
+        verdict = judge(answer, event.tries + 1, now_ms())
+        counts = await self._worker.write(lambda connection: _store(connection, event, attempt, verdict))
+        if not counts or verdict.next_ms is None:
+            self._forget(event)
+        else:
+            self._put_off(replace(event, tries=event.tries + 1, next_ms=verdict.next_ms))
+        return answer
+
+    def _forget(self, event: Event) -> None:
+        if self._positions.get(event.id) == event.position:
+            del self._positions[event.id]
+
+
+def _store(connection: Connection, event: Event, attempt: Attempt, verdict: Verdict) -> bool:
+    """Note an attempt and what it comes to; False where the event was replayed or switched off meanwhile."""
+    attempts.log(connection, event.id, attempt)
+    at_ms = attempt.started_ms + attempt.duration_ms
+    counts = outbox.settle(connection, event, verdict.state, now_ms=at_ms, next_ms=verdict.next_ms)
+    if verdict.gone:
+        urls.disable(connection, event.tenant, event.url, urls.GONE, at_ms)
+        outbox.switch_off(connection, event.tenant, event.url, at_ms)
+    return counts
+
+
+def _at_once() -> int:
+    """Return how many attempts may be under way: each has a connection, and connections are limited."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_AT_ONCE if limit == resource.RLIM_INFINITY else max(8, min(_MOST_AT_ONCE, limit // 4))
