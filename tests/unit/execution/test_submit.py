@@ -70,7 +70,7 @@ def test_who_took_it_is_stored(setting: Setting) -> None:
 def test_progress_hears_of_it(setting: Setting) -> None:
     """Whoever listens is told which nodes there are."""
     setting.use(submit_job)
-    queued = JobQueued("0q3k7f2a0001", "portrait", None, FIRST, 1, "folder:", {"1": "SaveImage"})
+    queued = JobQueued("0q3k7f2a0001", "portrait", None, FIRST, 1, "folder:", {"1": "SaveImage"}, "folder-1")
     assert [queued] == setting.events
 
 
