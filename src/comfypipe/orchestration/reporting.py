@@ -8,12 +8,12 @@ from uuid import UUID
 from prefect import runtime
 from prefect.logging import get_run_logger
 
+from comfypipe.execution.cancel import cancel_run
 from comfypipe.execution.events import Event, JobRetried, Listener, RunStarted, ignore
 from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
 from comfypipe.orchestration.artifacts import publish_run
 from comfypipe.orchestration.begun import BegunRuns
-from comfypipe.orchestration.cancelling import cancel_run
 from comfypipe.orchestration.progress import StepTasks, Tally, progress_artifact
 
 
@@ -60,7 +60,7 @@ async def run_reported(
 async def cancel_flow_run(project: Project, flow_run_id: UUID) -> tuple[str, ...]:
     """Cancel what a flow run began and did not end, and return the ids of those runs."""
     begun = BegunRuns.of(project.layout, flow_run_id)
-    cancelled = [run_id for run_id in begun.ids() if await cancel_run(project, run_id)]
+    cancelled = [run_id for run_id in begun.ids() if await cancel_run(project, run_id, "cancelled in Prefect")]
     for run_id in begun.ids():
         begun.forget(run_id)
     return tuple(cancelled)

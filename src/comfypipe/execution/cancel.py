@@ -1,4 +1,4 @@
-"""Cancelling a run from outside the process that runs it: what a hook can still do when that process is gone."""
+"""Cancelling a run from outside the process that runs it: what can still be done when that process is gone."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from comfypipe.execution.submit import withdraw
 from comfypipe.store.records import OPEN
 
 
-async def cancel_run(project: Project, run_id: str) -> bool:
+async def cancel_run(project: Project, run_id: str, reason: str) -> bool:
     """
     Cancel a run that has not ended, on its backends and in the ledger; False when there was nothing to cancel.
 
@@ -23,6 +23,6 @@ async def cancel_run(project: Project, run_id: str) -> bool:
     for attempt in await project.ledger.attempts(record.id):
         if attempt.status in OPEN:
             await withdraw(execution, attempt)
-    error = RunCancelled("cancelled in Prefect").to_json()
+    error = RunCancelled(reason).to_json()
     await project.ledger.end_run(replace(record, status="cancelled", ended_ms=now_ms(), error=error))
     return True
