@@ -11,10 +11,10 @@ from itertools import count
 from pathlib import Path
 
 from _timing import best_of, table
-from comfypipe.store.database import journal_mode
 from comfypipe.store.ids import job_id, new_run_id, prompt_id
 from comfypipe.store.ledger import Ledger
 from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, RunRecord
+from comfypipe.store.sqlite import journal_mode
 
 TIMES = 100
 ROUNDS = 6

@@ -1,197 +1,150 @@
-"""Opens the ledger's database: connection settings, schema version, and what its faults mean to the user."""
+"""Opens a database: found by its file or URL, its schema made or brought up to date."""
 
-import errno
-import sqlite3
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import sqlalchemy as sa
-from filelock import FileLock
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
-
-from comfypipe.errors import ComfypipeError, LedgerUnusable, StoreError
-from comfypipe.store.migrations import REVISIONS
-
-BUSY_S = 30.0
-"""How long a process waits for another one that writes."""
-
-_HEAD = REVISIONS[-1]
+from comfypipe.errors import ComfypipeError, LedgerUnusable
+from comfypipe.store.connection import Connection, Database
+from comfypipe.store.sqlite import SQLiteDatabase
 
 
-def open_database(url: str) -> sa.Engine:
+@dataclass(frozen=True, slots=True)
+class Migrations:
     """
-    Open the database at *url*, made or upgraded where needed.
+    The versions of a schema, as Alembic applies them.
+
+    Attributes:
+        what: What messages call a database with this schema.
+        folder: Where ``env.py`` and ``versions/`` are.
+        revisions: All that this version of comfypipe knows, oldest first.
+        by_script: New SQLite files are made of the folder's ``head.sql`` (written by ``scripts/head_sql.py``), without
+            importing Alembic.
+    """
+
+    what: str
+    folder: Path
+    revisions: tuple[str, ...]
+    by_script: bool = False
+
+    @property
+    def head(self) -> str:
+        """The revision that the code works with."""
+        return self.revisions[-1]
+
+    @property
+    def head_sql(self) -> Path:
+        """What makes a new SQLite file as the revisions would."""
+        return self.folder / "head.sql"
+
+
+def open_database(location: Path | str, migrations: Migrations) -> Database:
+    """
+    Open the database at *location*, made or upgraded where needed.
+
+    Args:
+        location: The path of a SQLite file, or a database URL.
 
     Raises:
         LedgerUnusable: It is damaged, not ours, of a newer version, or cannot be written.
         StoreError: The disk is full, or another process holds it for too long.
     """
-    engine = _engine(url)
+    database = _database(location)
     try:
-        _make_folder(engine)
-        _upgrade(engine)
-    except (DBAPIError, OSError) as error:
-        engine.dispose()
-        raise explain(error, engine.url) from error
-    except ComfypipeError:
-        engine.dispose()
-        raise
-    return engine
+        database.prepare()
+        _bring_up_to_date(database, migrations)
+    except BaseException as error:
+        database.close()
+        explained = None if isinstance(error, ComfypipeError) else database.explain(error, migrations.what)
+        if explained is None:
+            raise
+        raise explained from error
+    return database
 
 
-def sqlite_url(path: Path) -> str:
-    """Return the URL of a SQLite file."""
-    return sa.URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+def _database(location: Path | str) -> Database:
+    path = _sqlite_path(location) if isinstance(location, str) else location
+    if path is not None:
+        return SQLiteDatabase(path)
+    from comfypipe.store.database_server import ServerDatabase
+
+    return ServerDatabase(str(location))
 
 
-def journal_mode(version: tuple[int, ...]) -> str:
-    """
-    Return the safest fast journal mode for a version of SQLite.
-
-    WAL can corrupt a database of two connections before 3.51.3, but for the branches that have the repair.
-
-    Source: https://sqlite.org/wal.html, "The WAL-Reset Bug".
-    """
-    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    return "WAL" if mended else "TRUNCATE"
+def _sqlite_path(url: str) -> Path | None:
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] != "sqlite":
+        return None
+    if not rest.startswith("/") or rest in ("/", "/:memory:"):
+        raise LedgerUnusable(f'"{url}" names no file', hint="write sqlite:///relative/path or sqlite:////absolute/path")
+    return Path(rest[1:])
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_size=1, pool_pre_ping=True)
-    # isolation_level None: the driver begins nothing by itself, so that `_begin` decides how
-    settings: dict[str, Any] = {"timeout": BUSY_S, "check_same_thread": False, "isolation_level": None}
-    engine = sa.create_engine(parsed, connect_args=settings, pool_size=1)
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    mode = journal_mode(sqlite3.sqlite_version_info)
-    for pragma in (f"journal_mode={mode}", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-
-
-def _begin(connection: sa.Connection) -> None:
-    # A writer that begins as a reader fails at once, without waiting, when another one is faster.
-    writes = connection.get_execution_options().get("writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _make_folder(engine: sa.Engine) -> None:
-    if path := _path(engine.url):
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _upgrade(engine: sa.Engine) -> None:
-    """Bring the schema up to date; a look at the version is all that it takes when it is."""
-    if _is_current(engine):
+def _bring_up_to_date(database: Database, migrations: Migrations) -> None:
+    """Make or upgrade the schema; a look at the version is all that it takes when it is current."""
+    if _revision(database, migrations) == migrations.head:
         return
-    path = _path(engine.url)
-    if path is None:
-        _migrate(engine)
-        return
-    with FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_S):
-        if not _is_current(engine):  # another process may have been first
-            _migrate(engine)
+    with database.lock():
+        found = _revision(database, migrations)  # another process may have been first
+        if found == migrations.head:
+            return
+        if found is None and migrations.by_script and isinstance(database, SQLiteDatabase):
+            _create(database, migrations)
+        else:
+            _migrate(database, migrations)
 
 
-def _is_current(engine: sa.Engine) -> bool:
-    with engine.connect().execution_options(writes=False) as connection:
-        tables = sa.inspect(connection).get_table_names()
+def _revision(database: Database, migrations: Migrations) -> str | None:
+    """Return the revision of the schema; None where there is none yet."""
+    connection = database.connect()
+    try:
+        tables = connection.tables()
         if "alembic_version" not in tables:
             if tables:
-                raise _not_ours(engine.url)
-            return False
-        revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    if revision is not None and revision not in REVISIONS:
+                raise _not_ours(database, migrations)
+            return None
+        with connection.transaction(writes=False):
+            found = [row["version_num"] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    finally:
+        connection.close()
+    revision: str | None = found[0] if found else None
+    if revision is not None and revision not in migrations.revisions:
         raise LedgerUnusable(
-            f"{_shown(engine.url)} was written by a newer comfypipe: its schema is {revision}, this one knows {_HEAD}",
-            hint="upgrade comfypipe; nothing in the ledger was changed",
+            f"{database.shown} was written by a newer comfypipe: its schema is {revision}, "
+            f"this one knows {migrations.head}",
+            hint=f"upgrade comfypipe; nothing in the {migrations.what} was changed",
         )
-    return bool(revision == _HEAD)
+    return revision
 
 
-def _migrate(engine: sa.Engine) -> None:
+def _create(database: Database, migrations: Migrations) -> None:
+    connection = database.connect()
+    try:
+        with connection.transaction(writes=True):
+            _run_script(connection, migrations.head_sql.read_text("utf-8"))
+    finally:
+        connection.close()
+
+
+def _run_script(connection: Connection, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def _migrate(database: Database, migrations: Migrations) -> None:
     from alembic import command  # takes longer to import than to look at the version: only where it is needed
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "comfypipe.store:migrations")
+    config.set_main_option("script_location", str(migrations.folder).replace("%", "%%"))
+    engine = database.migration_engine()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def explain(error: Exception, url: sa.URL) -> StoreError:
-    """Return what a fault of the database means to the user, with what to do about it."""
-    if isinstance(error, TimeoutError):  # of the lock around an upgrade
-        return _busy(url, error)
-    if isinstance(error, OSError):
-        return _full(url, error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else _unwritable(url, error)
-    original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlite_errorcode", None)
-    meaning = _MEANINGS.get(code & 0xFF) if code is not None else None
-    return meaning(url, error) if meaning else StoreError(f"the ledger at {_shown(url)} failed: {original}")
-
-
-def _damaged(url: sa.URL, _error: Exception) -> StoreError:
-    shown = _shown(url)
+def _not_ours(database: Database, migrations: Migrations) -> LedgerUnusable:
     return LedgerUnusable(
-        f"{shown} is damaged: it is no SQLite database, or parts of it cannot be read",
-        hint=f"it was left as it is; keep it aside (mv {shown} {shown}.damaged) and the next command starts a new one: "
-        "stored files stay; `sqlite3 FILE .recover` reads what is left of the old one",
+        f"{database.shown} is a database, but not a {migrations.what} of comfypipe",
+        hint="move it away, or name another place",
     )
-
-
-def _not_ours(url: sa.URL) -> StoreError:
-    return LedgerUnusable(
-        f"{_shown(url)} is a database, but not a ledger of comfypipe", hint="move it away, or name another place"
-    )
-
-
-def _full(url: sa.URL, _error: Exception) -> StoreError:
-    return StoreError(
-        f"cannot write to {_shown(url)}: the disk is full, or failing",
-        hint="free some space and run the same command again: it goes on where it was, nothing stored is lost",
-    )
-
-
-def _unwritable(url: sa.URL, error: Exception) -> StoreError:
-    reason = error.strerror if isinstance(error, OSError) else "it is read-only, or its folder is"
-    return LedgerUnusable(
-        f"cannot open {_shown(url)} for writing: {reason}", hint="check the permissions of the file and of its folder"
-    )
-
-
-def _busy(url: sa.URL, _error: Exception) -> StoreError:
-    return StoreError(
-        f"{_shown(url)} is busy: another process has been writing for more than {BUSY_S:.0f} s",
-        hint="wait for it to end, or end it, and run the same command again",
-    )
-
-
-_MEANINGS: dict[int, Callable[[sa.URL, Exception], StoreError]] = {
-    sqlite3.SQLITE_BUSY: _busy,
-    sqlite3.SQLITE_LOCKED: _busy,
-    sqlite3.SQLITE_READONLY: _unwritable,
-    sqlite3.SQLITE_PERM: _unwritable,
-    sqlite3.SQLITE_CANTOPEN: _unwritable,
-    sqlite3.SQLITE_IOERR: _full,
-    sqlite3.SQLITE_FULL: _full,
-    sqlite3.SQLITE_CORRUPT: _damaged,
-    sqlite3.SQLITE_NOTADB: _damaged,
-}
-
-
-def _path(url: sa.URL) -> Path | None:
-    on_disk = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)) if on_disk else None
-
-
-def _shown(url: sa.URL) -> str:
-    return str(_path(url) or url.render_as_string(hide_password=True))

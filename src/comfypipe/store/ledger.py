@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
-
-import sqlalchemy as sa
+from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.errors import UsageError
-from comfypipe.store.database import sqlite_url
-from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, RunRecord, columns
-from comfypipe.store.tables import attempts, jobs, outputs, runs
+from comfypipe.store.connection import Connection, Values
+from comfypipe.store.migrations import LEDGER
+from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, R, RunRecord, columns, record_of, stored
+from comfypipe.store.statements import insert, update
 from comfypipe.store.worker import DatabaseWorker
-
-R = TypeVar("R", RunRecord, JobRecord, AttemptRecord, OutputRecord)
 
 LATEST = "latest"
 """What can be written for the id of the newest run. No id has these letters."""
@@ -33,7 +29,7 @@ class Ledger:
     """
 
     def __init__(self, location: Path | str) -> None:
-        self._worker = DatabaseWorker(sqlite_url(location) if isinstance(location, Path) else location)
+        self._worker = DatabaseWorker(location, LEDGER)
 
     async def close(self) -> None:
         """Finish what is being written."""
@@ -43,21 +39,21 @@ class Ledger:
 
     async def add_run(self, run: RunRecord) -> None:
         """Store a new run."""
-        await self._worker.write(lambda connection: connection.execute(_INSERT_RUN, columns(run)))
+        await self._worker.write(lambda connection: insert(connection, "runs", columns(run)))
 
     async def adopt_run(self, run_id: str, *, owner: str, by: str, plan_digest: str) -> bool:
         """Make *by* the owner of a run that *owner* left unfinished; False when another process was faster."""
         left = {"id": run_id, "owner": owner, "status": "running"}
         taken = {"owner": by, "plan_digest": plan_digest}
-        return await self._worker.write(lambda connection: _update(connection, runs, left, taken) == 1)
+        return await self._worker.write(lambda connection: update(connection, "runs", left, taken) == 1)
 
     async def end_run(self, run: RunRecord) -> None:
         """Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is."""
 
-        def write(connection: sa.Connection) -> None:
-            _update(connection, runs, {"id": run.id, "status": "running"}, columns(run))
+        def write(connection: Connection) -> None:
+            update(connection, "runs", {"id": run.id, "status": "running"}, columns(run))
             ended = {"status": "cancelled", "ended_ms": run.ended_ms}
-            _update(connection, jobs, {"run_id": run.id, "status": "running"}, ended)
+            update(connection, "jobs", {"run_id": run.id, "status": "running"}, ended)
 
         await self._worker.write(write)
 
@@ -68,12 +64,10 @@ class Ledger:
         Raises:
             UsageError: None, or several, fit.
         """
-        query = sa.select(runs).order_by(runs.c.id.desc()).limit(3)
         if reference == LATEST:
-            query = query.limit(1)
+            found = await self._rows(RunRecord, "SELECT * FROM runs ORDER BY id DESC LIMIT 1")
         else:
-            query = query.where(runs.c.id.startswith(reference.lower(), autoescape=True))
-        found = await self._rows(RunRecord, query)
+            found = await self._rows(RunRecord, _RUNS_NAMED, _range_of(reference.lower()))
         if not reference or not found:
             raise UsageError(f'no run has the id "{reference}"', hint="`comfypipe runs list` names them")
         if len(found) > 1 and found[-1].id != reference:
@@ -82,14 +76,21 @@ class Ledger:
         return found[0]
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        batch_id: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
     ) -> tuple[RunRecord, ...]:
         """Return the newest runs, newest first; *before* an id gives the next page."""
-        query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
-        for column, wanted in ((runs.c.name, name), (runs.c.status, status)):
-            if wanted is not None:
-                query = query.where(column == wanted)
-        return await self._rows(RunRecord, query if before is None else query.where(runs.c.id < before))
+        asked = {"name": name, "status": status, "batch_id": batch_id, "before": before}
+        values = {key: value for key, value in asked.items() if value is not None}
+        wanted = [_BEFORE if key == "before" else f"{key} = :{key}" for key in values]
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        query = f"SELECT * FROM runs {where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 - only names of columns
+        return await self._rows(RunRecord, query, values | {"limit": limit})
 
     async def runs_of_request(self, request_digest: str, *, limit: int = 20) -> tuple[RunRecord, ...]:
         """Return the newest runs that were asked for in the same words, newest first."""
@@ -99,19 +100,20 @@ class Ledger:
 
     async def jobs(self, run_id: str) -> tuple[JobRecord, ...]:
         """Return the jobs of a run in the order in which they began."""
-        query = sa.select(jobs).where(jobs.c.run_id == run_id)
-        return await self._rows(JobRecord, query.order_by(jobs.c.created_ms, jobs.c.step, jobs.c.item))
+        return await self._rows(JobRecord, _JOBS_OF_RUN, {"run": run_id})
 
     async def job(self, job_id: str) -> JobRecord | None:
         """Return the job with this id."""
-        found = await self._rows(JobRecord, sa.select(jobs).where(jobs.c.id == job_id))
+        found = await self._rows(JobRecord, "SELECT * FROM jobs WHERE id = :job", {"job": job_id})
         return found[0] if found else None
 
     async def outputs(self, job_ids: Sequence[str]) -> Mapping[str, tuple[OutputRecord, ...]]:
         """Return by job what it gave, in stored order."""
-        query = sa.select(outputs).where(outputs.c.job_id.in_(job_ids))
-        found = await self._rows(OutputRecord, query.order_by(outputs.c.job_id, outputs.c.name, outputs.c.position))
-        return {job_id: tuple(each for each in found if each.job_id == job_id) for job_id in job_ids}
+
+        def read(connection: Connection) -> dict[str, tuple[OutputRecord, ...]]:
+            return {job_id: _outputs_of(connection, job_id) for job_id in job_ids}
+
+        return await self._worker.read(read)
 
     async def stored_jobs(
         self, digest: str, *, simulated: bool, origin: str | None = None
@@ -123,11 +125,13 @@ class Ledger:
             simulated: Whether simulated ones will do.
             origin: Look only at the runs of one chain.
         """
-        query = _stored_jobs(simulated, origin is not None)
-        values = {"digest": digest} if origin is None else {"digest": digest, "origin": origin}
+        query = _STORED_JOBS if origin is None else _STORED_JOBS_OF_CHAIN
+        values = {"digest": digest, "simulated": simulated, "real": False, "origin": origin}
+        if origin is None:
+            del values["origin"]
 
-        def read(connection: sa.Connection) -> tuple[tuple[JobRecord, tuple[OutputRecord, ...]], ...]:
-            found = [JobRecord(**row) for row in connection.execute(query, values).mappings()]
+        def read(connection: Connection) -> tuple[tuple[JobRecord, tuple[OutputRecord, ...]], ...]:
+            found = [record_of(JobRecord, row) for row in connection.execute(query, values)]
             return tuple((job, _outputs_of(connection, job.id)) for job in found)
 
         return await self._worker.read(read)
@@ -135,7 +139,7 @@ class Ledger:
     async def add_finished_job(self, job: JobRecord, given: Sequence[OutputRecord]) -> None:
         """Store a job that needed no submission: its outputs were there."""
 
-        def write(connection: sa.Connection) -> None:
+        def write(connection: Connection) -> None:
             _put_job(connection, job)
             _add_outputs(connection, job.id, given)
 
@@ -143,9 +147,9 @@ class Ledger:
 
     async def end_job(self, job_id: str, status: str, *, ended_ms: int, error: JSONObject | None = None) -> None:
         """Store that a job ended without outputs."""
-        end = {"status": status, "ended_ms": ended_ms, "error": error}
+        end = stored({"status": status, "ended_ms": ended_ms, "error": error})
         open_job = {"id": job_id, "status": "running"}
-        await self._worker.write(lambda connection: _update(connection, jobs, open_job, end))
+        await self._worker.write(lambda connection: update(connection, "jobs", open_job, end))
 
     async def complete_job(
         self,
@@ -159,10 +163,10 @@ class Ledger:
     ) -> None:
         """Store what a job gave, and that the attempt *prompt_id* did it: together, so that no crash parts them."""
 
-        def write(connection: sa.Connection) -> None:
+        def write(connection: Connection) -> None:
             done = {"status": "completed", "ended_ms": ended_ms, "error": None}
-            _update(connection, jobs, {"id": job_id}, done | {"simulated": simulated})
-            _update(connection, attempts, {"prompt_id": prompt_id}, done | {"execution_s": execution_s})
+            update(connection, "jobs", {"id": job_id}, done | {"simulated": simulated})
+            update(connection, "attempts", {"prompt_id": prompt_id}, done | {"execution_s": execution_s})
             _add_outputs(connection, job_id, given)
 
         await self._worker.write(write)
@@ -172,98 +176,78 @@ class Ledger:
     async def intend(self, job: JobRecord, attempt: AttemptRecord) -> None:
         """Store that *attempt* at *job* will be submitted: before anything is sent."""
 
-        def write(connection: sa.Connection) -> None:
+        def write(connection: Connection) -> None:
             _put_job(connection, job)
-            connection.execute(_INSERT_ATTEMPT, columns(attempt))
+            insert(connection, "attempts", columns(attempt))
 
         await self._worker.write(write)
 
     async def update_attempt(self, prompt_id: str, **changes: Any) -> None:
         """Store what became of an attempt."""
         made = {"prompt_id": prompt_id}
-        await self._worker.write(lambda connection: _update(connection, attempts, made, changes))
+        await self._worker.write(lambda connection: update(connection, "attempts", made, stored(changes)))
 
     async def move_attempt(self, prompt_id: str, job: JobRecord) -> None:
         """Make an attempt of an earlier run one at *job*, which goes on with it."""
 
-        def write(connection: sa.Connection) -> None:
+        def write(connection: Connection) -> None:
             _put_job(connection, job)
-            _update(connection, attempts, {"prompt_id": prompt_id}, {"job_id": job.id})
+            update(connection, "attempts", {"prompt_id": prompt_id}, {"job_id": job.id})
 
         await self._worker.write(write)
 
     async def attempts(self, run_id: str) -> tuple[AttemptRecord, ...]:
         """Return the attempts at all jobs of a run, in the order in which they were made."""
-        query = sa.select(attempts).join(jobs, jobs.c.id == attempts.c.job_id).where(jobs.c.run_id == run_id)
-        return await self._rows(AttemptRecord, query.order_by(attempts.c.created_ms, attempts.c.number))
+        return await self._rows(AttemptRecord, _ATTEMPTS_OF_RUN, {"run": run_id})
 
     async def attempts_at(self, job_id: str) -> tuple[AttemptRecord, ...]:
         """Return the attempts at a job, first to last."""
         return await self._rows(AttemptRecord, _ATTEMPTS_AT, {"job": job_id})
 
-    async def _rows(
-        self, kind: type[R], query: "sa.Select[Any]", values: Mapping[str, Any] | None = None
-    ) -> tuple[R, ...]:
-        def read(connection: sa.Connection) -> tuple[R, ...]:
-            return tuple(kind(**row) for row in connection.execute(query, values).mappings())
+    async def _rows(self, kind: type[R], query: str, values: Values | None = None) -> tuple[R, ...]:
+        def read(connection: Connection) -> tuple[R, ...]:
+            return tuple(record_of(kind, row) for row in connection.execute(query, values))
 
         return await self._worker.read(read)
 
 
-def _outputs_of(connection: sa.Connection, job_id: str) -> tuple[OutputRecord, ...]:
-    return tuple(OutputRecord(**row) for row in connection.execute(_OUTPUTS_OF, {"job": job_id}).mappings())
+def _outputs_of(connection: Connection, job_id: str) -> tuple[OutputRecord, ...]:
+    return tuple(record_of(OutputRecord, row) for row in connection.execute(_OUTPUTS_OF, {"job": job_id}))
 
 
-def _add_outputs(connection: sa.Connection, job_id: str, given: Sequence[OutputRecord]) -> None:
-    connection.execute(_DELETE_OUTPUTS, {"job": job_id})
-    if given:
-        connection.execute(_INSERT_OUTPUT, [columns(replace(each, job_id=job_id)) for each in given])
+def _add_outputs(connection: Connection, job_id: str, given: Sequence[OutputRecord]) -> None:
+    connection.change("DELETE FROM outputs WHERE job_id = :job", {"job": job_id})
+    for each in given:
+        insert(connection, "outputs", columns(replace(each, job_id=job_id)))
 
 
-def _put_job(connection: sa.Connection, job: JobRecord) -> None:
+def _put_job(connection: Connection, job: JobRecord) -> None:
     """Store a job, in place of what a resumed run had stored of it before."""
-    if connection.execute(_JOB_IS_KNOWN, {"job": job.id}).first() is None:
-        connection.execute(_INSERT_JOB, columns(job))
+    values = columns(job)
+    if connection.execute("SELECT id FROM jobs WHERE id = :job", {"job": job.id}):
+        update(connection, "jobs", {"id": job.id}, values)
     else:
-        _update(connection, jobs, {"id": job.id}, columns(job))
+        insert(connection, "jobs", values)
 
 
-def _update(connection: sa.Connection, table: sa.Table, where: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
-    """Change the rows that are as *where* says, and return how many there were."""
-    statement = _update_statement(table, tuple(where), tuple(changes))
-    values = {f"is_{name}": value for name, value in where.items()}
-    return connection.execute(statement, values | {f"to_{name}": value for name, value in changes.items()}).rowcount
+def _range_of(prefix: str) -> Values:
+    """Return the bounds of the ids that begin with *prefix*: an index finds them, and no character is a wildcard."""
+    return {"first": prefix, "last": prefix + "z" * 16}
 
 
-# Statements are made once: putting one together costs as much as running it.
-
-
-@cache
-def _update_statement(table: sa.Table, where: tuple[str, ...], changed: tuple[str, ...]) -> sa.Update:
-    found = [table.c[name] == sa.bindparam(f"is_{name}") for name in where]
-    return sa.update(table).where(*found).values({name: sa.bindparam(f"to_{name}") for name in changed})
-
-
-@cache
-def _stored_jobs(simulated: bool, in_chain: bool) -> "sa.Select[Any]":
-    query = sa.select(jobs).where(jobs.c.digest == sa.bindparam("digest"), jobs.c.status == "completed")
-    if not simulated:
-        query = query.where(jobs.c.simulated == sa.false())
-    if in_chain:
-        query = query.join(runs, runs.c.id == jobs.c.run_id).where(runs.c.origin == sa.bindparam("origin"))
-    return query.order_by(jobs.c.simulated, jobs.c.created_ms.desc()).limit(3)
-
-
-_INSERT_RUN, _INSERT_JOB, _INSERT_ATTEMPT, _INSERT_OUTPUT = map(sa.insert, (runs, jobs, attempts, outputs))
-_RUNS_OF_REQUEST = (
-    sa.select(runs)
-    .where(runs.c.request_digest == sa.bindparam("request"))
-    .order_by(runs.c.id.desc())
-    .limit(sa.bindparam("limit"))
-)
-_DELETE_OUTPUTS = sa.delete(outputs).where(outputs.c.job_id == sa.bindparam("job"))
-_JOB_IS_KNOWN = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
-_ATTEMPTS_AT = sa.select(attempts).where(attempts.c.job_id == sa.bindparam("job")).order_by(attempts.c.number)
-_OUTPUTS_OF = (
-    sa.select(outputs).where(outputs.c.job_id == sa.bindparam("job")).order_by(outputs.c.name, outputs.c.position)
-)
+_BEFORE = "id < :before"
+_RUNS_NAMED = "SELECT * FROM runs WHERE id >= :first AND id <= :last ORDER BY id DESC LIMIT 3"
+_RUNS_OF_REQUEST = "SELECT * FROM runs WHERE request_digest = :request ORDER BY id DESC LIMIT :limit"
+_JOBS_OF_RUN = "SELECT * FROM jobs WHERE run_id = :run ORDER BY created_ms, step, item"
+_ATTEMPTS_OF_RUN = """
+    SELECT attempts.* FROM attempts JOIN jobs ON jobs.id = attempts.job_id WHERE jobs.run_id = :run
+    ORDER BY attempts.created_ms, attempts.number"""
+_ATTEMPTS_AT = "SELECT * FROM attempts WHERE job_id = :job ORDER BY number"
+_OUTPUTS_OF = "SELECT * FROM outputs WHERE job_id = :job ORDER BY name, position"
+_STORED_JOBS = """
+    SELECT * FROM jobs WHERE digest = :digest AND status = 'completed' AND simulated IN (:real, :simulated)
+    ORDER BY simulated, created_ms DESC LIMIT 3"""
+_STORED_JOBS_OF_CHAIN = """
+    SELECT jobs.* FROM jobs JOIN runs ON runs.id = jobs.run_id
+    WHERE digest = :digest AND jobs.status = 'completed' AND jobs.simulated IN (:real, :simulated)
+    AND runs.origin = :origin ORDER BY jobs.simulated, jobs.created_ms DESC LIMIT 3"""

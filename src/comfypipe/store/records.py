@@ -1,9 +1,11 @@
 """Rows of the ledger as values. Times are milliseconds since 1970, UTC."""
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from comfypipe._types import JSON, JSONObject
+from comfypipe.store.jsontext import from_text, to_text
 
 OPEN = ("intended", "submitted")
 """Status of attempts that may still be running somewhere."""
@@ -22,6 +24,8 @@ class RunRecord:
         owner: The process that works on it.
         steps: How each step ended; empty while it runs.
         seeds: What was drawn: ``inputs`` by name, and ``steps``, from which the seeds of a pipeline's steps follow.
+        batch_id: The batch that it is a row of.
+        row_key: Which row, by its content.
     """
 
     id: str
@@ -44,6 +48,8 @@ class RunRecord:
     steps: list[JSON] = field(default_factory=list)
     error: JSONObject | None = None
     ended_ms: int | None = None
+    batch_id: str | None = None
+    row_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class OutputRecord:
 
     Attributes:
         position: Among several files under one name, from 0.
+        url: Where a file lies that stays with a remote backend until somebody asks for it; it has no *sha256* yet.
     """
 
     job_id: str
@@ -118,11 +125,59 @@ class OutputRecord:
     size_bytes: int | None = None
     media_type: str | None = None
     value: JSON = None
+    url: str | None = None
 
 
-Record = RunRecord | JobRecord | AttemptRecord | OutputRecord
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """
+    A batch of runs, as stored.
+
+    Attributes:
+        source: What its rows come from, as the user named it.
+        status: ``running``, ``completed``, ``failed`` or ``cancelled``.
+        owner: The process that works on it.
+        total: How many rows it has, once they were counted.
+    """
+
+    id: str
+    name: str
+    source: str
+    owner: str
+    created_ms: int
+    settings: JSONObject = field(default_factory=dict)
+    status: str = "running"
+    total: int | None = None
+    ended_ms: int | None = None
+
+
+Record = RunRecord | JobRecord | AttemptRecord | OutputRecord | BatchRecord
+R = TypeVar("R", RunRecord, JobRecord, AttemptRecord, OutputRecord, BatchRecord)
+
+_JSON = frozenset(
+    {"inputs", "seeds", "outputs", "steps", "error", "prompt", "models", "accelerator", "value", "settings"}
+)
+_BOOLEAN = frozenset({"simulated", "cached"})
 
 
 def columns(record: Record) -> dict[str, Any]:
-    """Return the record's fields by column; unlike ``dataclasses.asdict`` without copying prompts."""
-    return {each.name: getattr(record, each.name) for each in fields(record)}
+    """Return the record's fields by column, as the database takes them."""
+    return stored({name: getattr(record, name) for name in record.__slots__})
+
+
+def stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of columns as the database takes them: lists and objects as JSON text."""
+    return {name: to_text(value) if name in _JSON and value is not None else value for name, value in values.items()}
+
+
+def record_of(kind: type[R], row: Mapping[str, Any]) -> R:
+    """Return a row of the database as a record."""
+    return kind(**{name: _read(name, value) for name, value in row.items()})
+
+
+def _read(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _JSON:
+        return from_text(value)
+    return bool(value) if name in _BOOLEAN else value

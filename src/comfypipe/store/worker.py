@@ -1,16 +1,15 @@
 """One thread that owns the database; calls that wait at the same time share one transaction."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
-from comfypipe.store.database import explain, open_database
+from comfypipe.store.connection import Connection, Database
+from comfypipe.store.database import Migrations, open_database
 
 T = TypeVar("T")
 
@@ -18,11 +17,29 @@ _TOGETHER = 64
 """How many calls share a transaction at most: enough that a commit costs little, few enough to redo."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Call:
-    function: Callable[[sa.Connection], Any]
+    """
+    What is to be done, and who waits for it.
+
+    Attributes:
+        dropped: Nobody waits any more; it need not be begun.
+    """
+
+    function: Callable[[Connection], Any]
     writes: bool
-    future: "Future[Any]" = field(default_factory=Future)
+    future: "asyncio.Future[Any]"
+    dropped: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        if self.future.done():  # cancelled meanwhile
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class DatabaseWorker:
@@ -34,86 +51,140 @@ class DatabaseWorker:
     therefore do nothing but database work.
 
     Args:
-        url: Database URL; opened at the first call.
+        location: The path of a SQLite file, or a database URL; opened at the first call.
+        migrations: What brings its schema up to date.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._engine: sa.Engine | None = None
-        self._connection: sa.Connection | None = None
-        self._waiting: deque[_Call] = deque()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="comfypipe-ledger")
+    def __init__(self, location: Path | str, migrations: Migrations) -> None:
+        self._location = location
+        self._migrations = migrations
+        self._thread: _Thread | None = None
 
-    async def read(self, function: Callable[[sa.Connection], T]) -> T:
+    async def read(self, function: Callable[[Connection], T]) -> T:
         """Return what *function* reads."""
         return await self._call(function, writes=False)
 
-    async def write(self, function: Callable[[sa.Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T]) -> T:
         """Return what *function* returns, once what it wrote is safely on the disk."""
         return await self._call(function, writes=True)
 
     async def close(self) -> None:
-        """Finish what waits, and close the database."""
-        await asyncio.wrap_future(self._thread.submit(self._dispose))
-        self._thread.shutdown()
+        """Finish what waits, and close the database; the next call opens it again."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await thread.end()
 
-    async def _call(self, function: Callable[[sa.Connection], T], *, writes: bool) -> T:
-        call = _Call(function, writes)
-        self._waiting.append(call)
-        self._thread.submit(self._drain)
-        result: T = await asyncio.wrap_future(call.future)
+    async def _call(self, function: Callable[[Connection], T], *, writes: bool) -> T:
+        if self._thread is None:
+            self._thread = _Thread(self._location, self._migrations)
+        call = _Call(function, writes, asyncio.get_running_loop().create_future())
+        self._thread.take(call)
+        try:
+            result: T = await call.future
+        except asyncio.CancelledError:
+            call.dropped = True
+            raise
         return result
 
-    def _drain(self) -> None:
+
+class _Thread:
+    """The thread, from the opening of the database to its closing."""
+
+    def __init__(self, location: Path | str, migrations: Migrations) -> None:
+        self._location = location
+        self._migrations = migrations
+        self._database: Database | None = None
+        self._connection: Connection | None = None
+        self._waiting: deque[_Call | None] = deque()
+        self._wake = threading.Semaphore(0)
+        # A daemon: a program that was left without closing ends all the same; what was promised is on the disk.
+        self._thread = threading.Thread(target=self._work, name=f"comfypipe-{migrations.what}", daemon=True)
+        self._thread.start()
+
+    def take(self, call: _Call | None) -> None:
+        """Do *call* soon; None is the last one."""
+        self._waiting.append(call)
+        self._wake.release()
+
+    async def end(self) -> None:
+        """Finish what waits, and close the database."""
+        self.take(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        going_on = True
+        while going_on:
+            self._wake.acquire()
+            taken, going_on = self._take()
+            if taken:
+                self._run(taken)
+                _tell(taken)
+        self._dispose()
+
+    def _take(self) -> tuple[list[_Call], bool]:
+        """Return what waits, and whether more may come."""
         taken: list[_Call] = []
         while self._waiting and len(taken) < _TOGETHER:
             call = self._waiting.popleft()
-            if call.future.set_running_or_notify_cancel():
+            if call is None:
+                return taken, False
+            if not call.dropped:
                 taken.append(call)
-        if taken:
-            self._run(taken)
+        return taken, True
 
     def _run(self, calls: Sequence[_Call]) -> None:
         try:
             results = self._transact(calls)
         except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
             if len(calls) == 1:
-                calls[0].future.set_exception(self._explained(error))
+                calls[0].error = self._explained(error)
                 return
             for call in calls:
                 self._run([call])
             return
         for call, result in zip(calls, results, strict=True):
-            call.future.set_result(result)
+            call.result = result
 
     def _transact(self, calls: Sequence[_Call]) -> list[Any]:
         connection = self._connected()
-        connection.execution_options(writes=any(call.writes for call in calls))
         try:
-            with connection.begin():
+            with connection.transaction(writes=any(call.writes for call in calls)):
                 return [call.function(connection) for call in calls]
         except BaseException:
             self._connection = None  # whatever is wrong with it, the next call has another one
             connection.close()
             raise
 
-    def _connected(self) -> sa.Connection:
-        if self._engine is None:
-            self._engine = open_database(self._url)
+    def _connected(self) -> Connection:
+        if self._database is None:
+            self._database = open_database(self._location, self._migrations)
         if self._connection is None:
-            self._connection = self._engine.connect()
+            self._connection = self._database.connect()
         return self._connection
 
     def _explained(self, error: BaseException) -> BaseException:
-        if not isinstance(error, DBAPIError) or self._engine is None:
+        explained = self._database.explain(error, self._migrations.what) if self._database is not None else None
+        if explained is None:
             return error
-        explained = explain(error, self._engine.url)
         explained.__cause__ = error
         return explained
 
     def _dispose(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        if self._engine is not None:
-            self._engine.dispose()
-        self._connection = self._engine = None
+        if self._database is not None:
+            self._database.close()
+        self._connection = self._database = None
+
+
+def _tell(calls: Sequence[_Call]) -> None:
+    """Tell those who wait, each loop woken once."""
+    for loop in {call.future.get_loop() for call in calls}:
+        mine = [call for call in calls if call.future.get_loop() is loop]
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell_all, mine)
+
+
+def _tell_all(calls: Sequence[_Call]) -> None:
+    for call in calls:
+        call.tell()

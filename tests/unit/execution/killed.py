@@ -11,13 +11,14 @@ from tests.unit.execution.projects import open_project
 from comfypipe.execution.events import Event, StepFinished
 
 
-def main(root: Path, server: Path, point: str, passes: int, cache: bool) -> None:
+def main(root: Path, server: Path, point: str, passes: int, cache: bool, hold: bool = False) -> None:
     """
     Run the pipeline of the project at *root*, and die when *point* is passed for the time after *passes*.
 
     Args:
         server: The folder that is the server: it outlives this process.
         point: ``none`` to live.
+        hold: Another process runs what is submitted.
     """
     left = passes
 
@@ -32,7 +33,7 @@ def main(root: Path, server: Path, point: str, passes: int, cache: bool) -> None
         pass_by("between steps" if isinstance(event, StepFinished) else type(event).__name__)
 
     async def session() -> None:
-        backend = FolderBackend(server, hook=lambda passed, _prompt_id: pass_by(passed))
+        backend = FolderBackend(server, hold=hold, hook=lambda passed, _prompt_id: pass_by(passed))
         async with open_project(root, backend) as project:
             await project.run("card", {"caption": True}, listener=listen, cache=cache)
 

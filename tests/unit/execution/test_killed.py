@@ -3,9 +3,12 @@
 import asyncio
 import random
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from tests.unit.execution.folder_backend import executions, serve
@@ -18,9 +21,7 @@ from comfypipe.execution.records import Run
 from comfypipe.project import ProjectLayout
 
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["tests.unit.execution.killed", "alembic.command", "alembic.config", "comfypipe.plan.build"]
-)  # many processes, one import
+CONTEXT.set_forkserver_preload(["tests.unit.execution.killed", "comfypipe.plan.build"])  # many processes, one import
 
 
 @pytest.fixture
@@ -47,6 +48,24 @@ def run(project: Path, server: Path, point: str = "none", passes: int = 0, cache
     process = start(project, server, point, passes, cache)
     process.join()
     return process.exitcode
+
+
+@contextmanager
+def serving(server: Path) -> Iterator[None]:
+    """Run what is submitted to the folder *server*, from this process."""
+    ended = Event()
+
+    def work() -> None:
+        while not ended.wait(0.005):
+            serve(server)
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def look(project: Path) -> tuple[tuple[Run, ...], RunDetails]:
@@ -134,12 +153,17 @@ def test_two_processes_run_at_once(project: Path, server: Path) -> None:
 def test_kills_at_random_moments_lose_and_double_nothing(project: Path, server: Path) -> None:
     """Killed from outside at moments that nobody chose, the run ends well and each job ran once."""
     luck = random.Random(20_261_122)  # noqa: S311
-    for _ in range(12):
-        process = start(project, server)
-        process.join(luck.uniform(0.05, 0.5))
-        process.kill()
+    with serving(server):  # by a process that is not killed: a prompt that arrived is run, and run once
+        for _ in range(12):
+            process = CONTEXT.Process(target=main, args=(project, server, "none", 0, True, True))
+            process.start()
+            process.join(luck.uniform(0.05, 0.5))
+            process.kill()
+            process.join()
+        process = CONTEXT.Process(target=main, args=(project, server, "none", 0, True, True))
+        process.start()
         process.join()
-    assert 0 == run(project, server)
+    assert 0 == process.exitcode
     runs, _ = look(project)
     assert {"completed"} == {each.status for each in runs}
     done = executions(server)

@@ -8,21 +8,25 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import fields, replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from tests.unit.store.builders import a_job, a_run, an_attempt
 from tests.unit.store.limits import file_size_limit
 
 from comfypipe.errors import LedgerUnusable, StoreError
-from comfypipe.store.database import journal_mode, open_database, sqlite_url
+from comfypipe.store.database import Migrations, open_database
 from comfypipe.store.ledger import Ledger
-from comfypipe.store.migrations import REVISIONS
-from comfypipe.store.records import RunRecord
-from comfypipe.store.tables import metadata
+from comfypipe.store.migrations import LEDGER
+from comfypipe.store.records import AttemptRecord, BatchRecord, JobRecord, OutputRecord, Record, RunRecord
+from comfypipe.store.sqlite import journal_mode
 
 NOBODY = 65534
 
@@ -76,44 +80,137 @@ def test_the_journal_mode_follows_the_version(version: tuple[int, ...], expected
 
 def test_connections_wait_and_write_through(path: Path) -> None:
     """Every connection has the safe journal, full syncing, foreign keys, and patience with other processes."""
-    engine = open_database(sqlite_url(path))
-    with engine.connect() as connection:
-        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
-    engine.dispose()
+    connection = open_database(path, LEDGER).connect()
+    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    found = [value for name in names for row in connection.execute(f"PRAGMA {name}") for value in row.values()]
+    connection.close()
     assert [journal_mode(sqlite3.sqlite_version_info).lower(), 2, 1, 30_000] == found
 
 
-def test_migrations_lead_to_the_declared_tables(path: Path) -> None:
-    """A ledger made by the migrations has exactly the tables that the code declares."""
-    engine = open_database(sqlite_url(path))
-    with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
-        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+def schema_of(path: Path) -> dict[str, object]:
+    """Return what the tables of the database at *path* are, however their statements are written."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found: dict[str, object] = {}
+        for table in tables:
+            for pragma in ("table_info", "foreign_key_list"):
+                found[f"{table} {pragma}"] = connection.execute(f"PRAGMA {pragma}({table})").fetchall()
+            for index in connection.execute(f"PRAGMA index_list({table})").fetchall():
+                columns = [row[2] for row in connection.execute(f"PRAGMA index_info({index[1]})")]
+                found[f"{table} {index[1]}"] = (*index[2:], columns)
+        found["revision"] = connection.execute("SELECT * FROM alembic_version").fetchall()
+    return found
+
+
+def test_a_new_ledger_is_what_the_migrations_give(path: Path, tmp_path: Path) -> None:
+    """The script that makes new files leads to the same tables, keys and indexes as the migrations one by one."""
+    migrated = tmp_path / "migrated.sqlite"
+    open_database(migrated, replace(LEDGER, by_script=False)).close()
+    assert schema_of(migrated) == schema_of(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        ("runs", RunRecord),
+        ("jobs", JobRecord),
+        ("attempts", AttemptRecord),
+        ("outputs", OutputRecord),
+        ("batches", BatchRecord),
+    ],
+)
+def test_a_record_has_the_columns_of_its_table(path: Path, table: str, kind: type[Record]) -> None:
+    """Every column has its field, and every field its column."""
+    with closing(sqlite3.connect(path)) as connection:
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    assert columns == {field.name for field in fields(kind)}
+
+
+def first_ledger(path: Path) -> None:
+    """Make a ledger as version 0001 did, with a run in it."""
+    first = Migrations("ledger", LEDGER.folder, ("0001",))
+    config = Config()
+    config.set_main_option("script_location", str(first.folder))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            """INSERT INTO runs (id, name, kind, status, plan_digest, request_digest, origin, owner, backend, simulated,
+            cached, inputs, seeds, outputs, steps, created_ms, version) VALUES ('run1', 'portrait', 'Workflow',
+            'completed', 'p', 'r', 'run1', 'me', 'embedded\\:', 0, 0, '{"size"\\: 7}', '{}', '{}', '[]', 5, '0.1.0')""",
+            """INSERT INTO jobs (id, run_id, step, workflow, digest, status, simulated, inputs, prompt, models,
+            created_ms) VALUES ('job1', 'run1', 'portrait', 'portrait', 'd', 'completed', 0, '{}', '{}', '[]', 6)""",
+            """INSERT INTO outputs (job_id, name, position, node_id, value) VALUES ('job1', 'size', 0, '3', '7')""",
+        ):
+            connection.execute(sa.text(statement))
     engine.dispose()
-    assert ([], REVISIONS[-1]) == (differences, revision)
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Everything that the first version stored is there after the upgrade, and reads the same."""
+    path = tmp_path / "ledger.sqlite"
+    first_ledger(path)
+
+    async def read() -> tuple[object, ...]:
+        ledger = Ledger(path)
+        run, outputs = await ledger.run("run1"), await ledger.outputs(["job1"])
+        await ledger.close()
+        return run.inputs, run.batch_id, run.simulated, outputs["job1"]
+
+    given = (OutputRecord("job1", "size", "3", value=7),)
+    assert ({"size": 7}, None, False, given) == asyncio.run(read())
+    made = tmp_path / "new.sqlite"
+    asyncio.run(add(made))
+    open_database(made, LEDGER).close()
+    assert schema_of(made) == schema_of(path)
 
 
 def test_the_schema_suits_other_databases() -> None:
-    """PostgreSQL takes the same tables: every type and index compiles for it."""
-    from sqlalchemy.dialects import postgresql
+    """PostgreSQL takes the same migrations: every statement of them can be written for it."""
+    config = Config()
+    config.set_main_option("script_location", str(LEDGER.folder))
+    script = ScriptDirectory.from_config(config)
+    written = StringIO()
+    with EnvironmentContext(config, script, as_sql=True, fn=lambda rev, _: script._upgrade_revs("head", rev)) as env:
+        env.configure(dialect_name="postgresql", output_buffer=written, transactional_ddl=True)
+        env.run_migrations()
+    assert 6 == written.getvalue().count("CREATE TABLE")
 
-    dialect: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    statements = [str(sa.schema.CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
-    assert 4 == len(statements)
 
-
-def test_opening_a_current_ledger_does_not_load_alembic(path: Path) -> None:
-    """Alembic is slow to import; a ledger that is up to date does without."""
+def test_opening_a_ledger_loads_neither_alembic_nor_sqlalchemy(tmp_path: Path) -> None:
+    """Both are slow to import; a ledger that is new, or up to date, does without."""
     program = (
-        "import sys; from comfypipe.store.database import open_database\n"
-        "open_database(sys.argv[1]).dispose()\n"
-        "print('alembic' in sys.modules)"
+        "import sys; from pathlib import Path; from comfypipe.store.database import Migrations, open_database\n"
+        "from comfypipe.store.migrations import LEDGER\n"
+        "open_database(Path(sys.argv[1]), LEDGER)\n"
+        "print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, sqlite_url(path)], capture_output=True, text=True, check=True
-    )
-    assert "False\n" == result.stdout
+    for _ in range(2):
+        result = subprocess.run(
+            [sys.executable, "-c", program, tmp_path / "ledger.sqlite"], capture_output=True, text=True, check=True
+        )
+        assert "[]\n" == result.stdout
+
+
+def test_a_ledger_can_be_named_by_url(tmp_path: Path) -> None:
+    """A URL of SQLite names the same file as its path."""
+    path = tmp_path / "ledger.sqlite"
+
+    async def store() -> None:
+        ledger = Ledger(f"sqlite:///{path}")
+        await ledger.add_run(a_run("run1"))
+        await ledger.close()
+
+    asyncio.run(store())
+    assert ["run1"] == asyncio.run(ids(path))
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_ledger_is_not_kept_in_memory(url: str) -> None:
+    """What would be gone with the process is no ledger."""
+    with pytest.raises(LedgerUnusable, match="names no file"):
+        open_database(url, LEDGER)
 
 
 def test_a_second_process_can_use_the_same_ledger(path: Path) -> None:
@@ -188,7 +285,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_in_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waiting has an end; the error says that another process is writing."""
-    monkeypatch.setattr("comfypipe.store.database.BUSY_S", 0.05)
+    monkeypatch.setattr("comfypipe.store.sqlite.BUSY_S", 0.05)
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="busy"):

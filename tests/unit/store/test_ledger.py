@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 from tests.unit.store.builders import a_job, a_run, an_attempt, an_output
 
+from comfypipe._types import JSON
 from comfypipe.errors import UsageError
 from comfypipe.store.ledger import Ledger
 from comfypipe.store.records import JobRecord, OutputRecord, RunRecord
@@ -241,6 +242,32 @@ def test_outputs_come_back_in_order(path: Path) -> None:
         return await ledger.outputs([job.id, "unknown"])
 
     assert {job.id: given, "unknown": ()} == use(path, steps)
+
+
+@pytest.mark.parametrize("value", [7, 1.0, 2**70, -(2**63), "7", "1e5", "a\ud800", [2**64], {"a": 0.1}, True, 1e300])
+def test_a_plain_value_comes_back_as_it_was(path: Path, value: JSON) -> None:
+    """No database makes another number of a number, or a number of a text."""
+    run = a_run()
+    job = a_job(run)
+
+    async def steps(ledger: Ledger) -> JSON:
+        await completed(ledger, run, job, OutputRecord(job.id, "value", "3", value=value))
+        return (await ledger.outputs([job.id]))[job.id][0].value
+
+    found = use(path, steps)
+    assert (value, type(value)) == (found, type(found))
+
+
+def test_the_runs_of_a_batch_are_found(path: Path) -> None:
+    """Runs know the row of the batch that they belong to, and a list can be kept to one batch."""
+    rows = [replace(a_run(f"run{n}"), batch_id="batch1", row_key=f"row{n}") for n in range(2)]
+
+    async def steps(ledger: Ledger) -> tuple[RunRecord, ...]:
+        for run in (*rows, a_run("run3")):
+            await ledger.add_run(run)
+        return await ledger.runs(batch_id="batch1")
+
+    assert (rows[1], rows[0]) == use(path, steps)
 
 
 def test_completed_jobs_are_found_by_digest(path: Path) -> None:

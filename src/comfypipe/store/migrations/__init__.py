@@ -1,4 +1,7 @@
-"""The ledger's schema, version by version; Alembic applies them when a ledger is opened."""
+"""The ledger's schema, version by version; Alembic applies them when a ledger is opened that is not at the last one."""
 
-REVISIONS = ("0001",)
-"""All revisions that this version of comfypipe knows, oldest first; the last one is what it works with."""
+from pathlib import Path
+
+from comfypipe.store.database import Migrations
+
+LEDGER = Migrations("ledger", Path(__file__).parent, ("0001", "0002"), by_script=True)
