@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path, PurePosixPath
 
@@ -44,21 +46,34 @@ def write_whole(source: Path, destination: Path, *, sha256: str | None = None) -
         BackendRejected: They are others.
         BackendError: There is no room; nothing is left behind.
     """
-    partial = destination.parent / f".partial-{secrets.token_hex(8)}"
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
+    with partial_of(destination) as partial:
         if sha256 is None:
             shutil.copyfile(source, partial)
         elif _copy(source, partial) != sha256:
             raise BackendRejected(f"{source} has changed since it was given", hint="run it again")
         partial.replace(destination)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
+
+
+@contextmanager
+def partial_of(destination: Path) -> Iterator[Path]:
+    """
+    Give a path beside *destination* to write to first; what still lies there in the end is removed.
+
+    Raises:
+        BackendError: There is no room.
+    """
+    partial = destination.parent / f".partial-{secrets.token_hex(8)}"
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+    except OSError as error:
+        if error.errno in NO_ROOM:
             raise BackendError(
                 f"no room for {destination}: {error.strerror}", hint="free some room on that disk"
             ) from error
         raise
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _copy(source: Path, destination: Path) -> str:

@@ -1,26 +1,42 @@
 """Requests to a server, where whatever goes wrong is one of our errors, and says what to do."""
 
-import os
-import secrets
-from collections.abc import Mapping
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from errno import EDQUOT, EFBIG, ENOSPC
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from comfypipe._types import JSON
+from comfypipe.backends._files import partial_of
+from comfypipe.backends.receiving import Receiving
 from comfypipe.errors import (
     AuthenticationFailed,
     BackendError,
     BackendRejected,
     BackendUnavailable,
     ProtocolMismatch,
+    UsageError,
 )
 
+MAX_OUTPUT_BYTES = 64 << 30
+"""How large a file a server may send, where nothing else is said."""
+
 _OVERLOADED = (429, 502, 503, 504)
+_BROKEN_OFF = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""What a connection that was there ends with; to ask again makes sense at once, unlike after a time-out."""
+
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_IDLE_S = 4.0  # servers close connections that were idle for 5 s and more: ours are closed before
+_TRIES = 4
+_FIRST_DELAY_S = 0.2
+_LONGEST_DELAY_S = 30.0
+"""When a server asks to be left alone for longer, the caller is told rather than kept waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +46,26 @@ class Reply:
 
     Attributes:
         body: Its JSON; None for an empty one.
+        retry_after_s: How long it asks to be left alone, where it says so.
     """
 
     status: int
     body: JSON
+    retry_after_s: float | None = None
 
 
 class HttpServer:
     """
     One server.
 
+    Requests that may be repeated are, a few times, when the connection breaks off or a proxy or the server says that it
+    is overloaded; ``Retry-After`` is honoured.
+
     Args:
         url: Base URL, without credentials.
         auth: User name and password, where the server wants them.
+        tls: What certificates are trusted; those of public authorities where nothing is said.
+        max_output_bytes: How large a file may be.
         transport: Takes the place of the network, for tests.
     """
 
@@ -52,9 +75,12 @@ class HttpServer:
         *,
         auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        self._max_output_bytes = max_output_bytes
         # Proxies of the environment are for the internet, not for a server that was named.
         self._client = httpx.AsyncClient(
             base_url=self.url,
@@ -62,101 +88,198 @@ class HttpServer:
             headers=dict(headers or {}),
             timeout=_TIMEOUT,
             transport=transport,
+            verify=tls or True,
             trust_env=False,
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=_IDLE_S),
         )
 
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
 
-    async def request(self, method: str, path: str, **options: Any) -> Reply:
+    async def request(
+        self, method: str, path: str, *, repeatable: bool = False, allowed: tuple[int, ...] = (), **options: Any
+    ) -> Reply:
         """
         Send a request and return the answer, of whatever status below 500.
+
+        Args:
+            repeatable: It may be sent several times without harm; every GET may.
+            allowed: Statuses that are an answer rather than an error.
 
         Raises:
             BackendUnavailable: It cannot be reached, broke off, or is overloaded.
             AuthenticationFailed: It wants other credentials.
-            ProtocolMismatch: What it answers is no JSON.
+            ProtocolMismatch: What it answers is no JSON, or no HTTP.
         """
-        try:
-            response = await self._client.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise self.unreachable(error) from error
-        self._refuse(response.status_code, f"{method} {path}")
-        return Reply(response.status_code, self._json(response, f"{method} {path}"))
+        asked = f"{method} {path}"
+        tries = _Tries(_TRIES if repeatable or method == "GET" else 1)
+        while True:
+            try:
+                response = await self._client.request(method, path, **options)
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                await self._after_break(tries, error)
+            else:
+                if response.status_code in allowed or not await self._is_overloaded(tries, response):
+                    if response.status_code not in allowed:
+                        self._refuse(response, asked)
+                    return Reply(response.status_code, self._json(response, asked), retry_after_s(response))
 
     async def download(self, path: str, params: Mapping[str, str], destination: Path) -> bool:
         """
         Write the body of a GET to *destination*: whole, or not at all; False when the server has no such thing.
 
+        It is written as it comes. When the connection breaks off, what is missing is asked for. Whoever needs it to
+        outlast a loss of power has to have it written through.
+
         Raises:
             BackendUnavailable: It cannot be reached, or broke off.
-            BackendRejected: It refuses.
+            BackendRejected: It refuses, or the file is larger than it may be.
             BackendError: There is no room for it.
         """
-        partial = destination.parent / f".partial-{secrets.token_hex(8)}"
-        try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            async with self._client.stream("GET", path, params=dict(params)) as response:
-                self._refuse(response.status_code, f"GET {path}")
-                if response.status_code == httpx.codes.NOT_FOUND:
-                    return False
-                if response.status_code != httpx.codes.OK:
-                    raise BackendRejected(f"{self.url} answers HTTP {response.status_code} to GET {path}")
-                with partial.open("wb") as file:
-                    async for chunk in response.aiter_bytes(1 << 20):
-                        file.write(chunk)
-                    file.flush()
-                    os.fsync(file.fileno())
+        with partial_of(destination) as partial, partial.open("wb") as file:
+            receiving = Receiving(file, self._max_output_bytes)
+            tries = _Tries(_TRIES)
+            while not receiving.whole:
+                before = receiving.received
+                try:
+                    async with self._streamed(path, params, receiving, tries) as response:
+                        if response is None:
+                            continue
+                        if response.status_code == httpx.codes.NOT_FOUND:
+                            return False
+                        await self._receive(receiving, response, f"GET {path}")
+                except (httpx.TransportError, httpx.DecodingError) as error:
+                    if receiving.received > before:
+                        tries = _Tries(_TRIES)  # it gets on
+                    await self._after_break(tries, error)
+            file.close()
             partial.replace(destination)
-        except httpx.TransportError as error:
-            raise self.unreachable(error) from error
-        except OSError as error:
-            if error.errno in (ENOSPC, EDQUOT, EFBIG):
-                raise BackendError(
-                    f"no room for {destination}: {error.strerror}", hint="free some room on that disk"
-                ) from error
-            raise
-        finally:
-            partial.unlink(missing_ok=True)
         return True
+
+    @asynccontextmanager
+    async def _streamed(
+        self, path: str, params: Mapping[str, str], receiving: Receiving, tries: "_Tries"
+    ) -> AsyncIterator[httpx.Response | None]:
+        """Give the answer to a request for what is missing; None when it is worth asking again."""
+        async with self._client.stream("GET", path, params=dict(params), headers=receiving.headers()) as response:
+            yield None if await self._is_overloaded(tries, response) else response
+
+    async def _receive(self, receiving: Receiving, response: httpx.Response, asked: str) -> None:
+        self._refuse(response, asked)
+        if response.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
+            raise BackendRejected(f"{self.url} answers HTTP {response.status_code} to {asked}")
+        if not await receiving.take(response):
+            limit = f"{self._max_output_bytes / 1e9:g} GB"
+            raise BackendRejected(
+                f"{self.url} sends a file larger than {limit}",
+                hint="raise max_output_bytes in the backend's settings if it is to be that large",
+            )
+
+    async def _after_break(self, tries: "_Tries", error: httpx.TransportError | httpx.DecodingError) -> None:
+        """
+        Wait a little before the request is sent again.
+
+        Raises:
+            BackendError: It is not, and why.
+        """
+        if not isinstance(error, _BROKEN_OFF) or _is_no_http(error) or not await tries.another():
+            raise self._meaning(error) from error
+
+    async def _is_overloaded(self, tries: "_Tries", response: httpx.Response) -> bool:
+        """Whether the request is to be sent again, as the server, or a proxy, has asked for; waits before."""
+        return response.status_code in _OVERLOADED and await tries.another(retry_after_s(response))
+
+    def _meaning(self, error: httpx.TransportError | httpx.DecodingError) -> BackendError | UsageError:
+        words = str(error)
+        if isinstance(error, httpx.LocalProtocolError):
+            return UsageError(f"no request can be sent to {self.url}: {words}", hint="look at the backend's headers")
+        if isinstance(error, httpx.DecodingError) or _is_no_http(error):
+            return ProtocolMismatch(
+                f"what listens at {self.url} does not speak HTTP: {words}",
+                hint="is this the right port? https servers need https://",
+            )
+        return self.unreachable(error)
 
     def unreachable(self, error: httpx.TransportError) -> BackendUnavailable:
         """Return what a broken or missing connection means."""
         words = str(error) or type(error).__name__
-        if "CERTIFICATE" in words.upper() or "SSL" in words.upper():
-            hint = "its certificate is not trusted, or it speaks plain http: look at the URL's scheme"
+        if "CERTIFICATE" in words.upper():
+            hint = "its certificate is not trusted: name the file of its authority as ca_file in the backend's settings"
+        elif "SSL" in words.upper():
+            hint = "does it speak plain http? Look at the URL's scheme"
         elif isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             hint = "is it running, and is this its address and port?"
         else:
             hint = "it may be overloaded or restarting"
         return BackendUnavailable(f"{self.url} cannot be reached: {words}", hint=hint)
 
-    def _refuse(self, status: int, request: str) -> None:
+    def _refuse(self, response: httpx.Response, asked: str) -> None:
+        status = response.status_code
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise AuthenticationFailed(
-                f"{self.url} answers HTTP {status} to {request}",
+                f"{self.url} answers HTTP {status} to {asked}",
                 hint="it wants other credentials, or refuses this client",
             )
         if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
             raise BackendRejected(
-                f"{self.url} takes no body of this size ({request})", hint="servers take 100 MiB unless told otherwise"
+                f"{self.url} takes no body of this size ({asked})", hint="servers take 100 MiB unless told otherwise"
             )
         if status in _OVERLOADED or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise BackendUnavailable(
-                f"{self.url} answers HTTP {status} to {request}", hint="it, or a proxy before it, is in trouble"
+                f"{self.url} answers HTTP {status} to {asked}",
+                hint="it, or a proxy before it, is in trouble",
+                retry_after_s=retry_after_s(response),
             )
 
-    def _json(self, response: httpx.Response, request: str) -> JSON:
+    def _json(self, response: httpx.Response, asked: str) -> JSON:
         if not response.content.strip():
             return None
         try:
             return response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if response.status_code >= httpx.codes.BAD_REQUEST:
                 return None
             kind = response.headers.get("content-type", "no type")
             raise ProtocolMismatch(
-                f"{self.url} answers {request} with {kind}, not with JSON", hint="does something else listen there?"
+                f"{self.url} answers {asked} with {kind}, not with JSON", hint="does something else listen there?"
             ) from error
+
+
+class _Tries:
+    """How often a request may be sent, and how long to wait in between."""
+
+    def __init__(self, tries: int) -> None:
+        self._left = tries - 1
+        self._delay_s = _FIRST_DELAY_S
+
+    async def another(self, wait_s: float | None = None) -> bool:
+        """Wait before the next one, for *wait_s* at least; False when there is to be none."""
+        delay_s = max(self._delay_s, wait_s or 0.0)
+        if self._left < 1 or delay_s > _LONGEST_DELAY_S:
+            return False
+        self._left -= 1
+        self._delay_s *= 2
+        await asyncio.sleep(delay_s)
+        return True
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """Return how long a server asks to be left alone, in seconds: a number of them, or a date."""
+    said = response.headers.get("retry-after", "").strip()
+    if not said:
+        return None
+    if said.isdecimal() and said.isascii():
+        return float(said[:9])
+    try:
+        then = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _is_no_http(error: Exception) -> bool:
+    """Whether something answers that is no HTTP server; one that breaks off says nothing of that kind."""
+    words = str(error)
+    broke_off = "without sending" in words or "incomplete" in words or "disconnected" in words.lower()
+    return isinstance(error, httpx.RemoteProtocolError) and not broke_off

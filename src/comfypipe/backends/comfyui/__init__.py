@@ -1,5 +1,6 @@
 """ComfyUI servers, over their own HTTP and WebSocket protocol."""
 
-from comfypipe.backends.comfyui.backend import ComfyUIBackend, create
+from comfypipe.backends.comfyui.backend import ComfyUIBackend
+from comfypipe.backends.comfyui.settings import create
 
 __all__ = ["ComfyUIBackend", "create"]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from websockets.asyncio.client import connect
@@ -27,12 +27,26 @@ class Socket:
     Args:
         url: Of the server: ``http://host:8188``.
         on_message: Called for every message that means something.
+        tls: What certificates are trusted; those that the system trusts where nothing is said.
+        ping_s: Between two pings; one that is not answered for as long ends the connection.
     """
 
-    def __init__(self, url: str, on_message: OnMessage, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_message: OnMessage,
+        *,
+        headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        ping_s: float = 20.0,
+    ) -> None:
         self._url = f"ws{url.removeprefix('http')}/ws"
-        self._headers = dict(headers or {})
         self._on_message = on_message
+        self._options: dict[str, Any] = {"ping_interval": ping_s, "ping_timeout": ping_s}
+        self._options |= {"additional_headers": dict(headers or {}), "max_size": _MAX_FRAME_BYTES}
+        if tls is not None:
+            self._options["ssl"] = tls
+        self._heard = False
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self.client_id = uuid4().hex
@@ -41,6 +55,10 @@ class Socket:
     def connected(self) -> bool:
         """Whether messages come."""
         return self._connected.is_set()
+
+    def hears(self, client_id: str) -> bool:
+        """Whether messages for this client id would be heard: one of any kind came since it connected so."""
+        return self.connected and self._heard and client_id == self.client_id
 
     async def open(self, patience_s: float = 2.0) -> None:
         """Connect, once, and wait a little for it; without a socket everything works, only later."""
@@ -70,17 +88,17 @@ class Socket:
                 delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
             finally:
                 self._connected.clear()
+                self._heard = False
             await asyncio.sleep(delay_s)
 
     async def _listen(self, client_id: str) -> None:
         url = f"{self._url}?clientId={client_id}"
         # The server sends no heartbeat: the library's pings find out that it is gone.
-        async with connect(
-            url, additional_headers=self._headers, max_size=_MAX_FRAME_BYTES, open_timeout=5, proxy=None
-        ) as socket:
+        async with connect(url, open_timeout=5, proxy=None, **self._options) as socket:
             await socket.send(_HELLO)
             self._connected.set()
             async for frame in socket:
+                self._heard = True
                 self._read(frame)
 
     def _read(self, frame: str | bytes) -> None:
@@ -91,7 +109,7 @@ class Socket:
             return
         try:
             body = json.loads(frame)
-        except ValueError:
+        except (ValueError, RecursionError):
             return  # not for us
         for message in parse_message(body):
             self._on_message(message)

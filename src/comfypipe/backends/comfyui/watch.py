@@ -22,16 +22,20 @@ class Timing:
     Attributes:
         poll_s: Between two looks at the queue.
         absent_s: How long a prompt must stand neither in the queue nor in the history to be lost.
-        stall_s: How long a server may hold a prompt as running without executing anything.
+        stall_s: How long a server may hold a prompt as running without telling that it executes anything.
         unreachable_s: How long a server may be silent before those who wait are told.
         cancel_s: How long an interrupted run may take to stop.
+        reply_s: How long the reply to a submission is waited for that is cancelled meanwhile.
+        ping_s: Between two pings of the socket; one that is not answered for as long ends the connection.
     """
 
     poll_s: float = 1.0
     absent_s: float = 2.0
-    stall_s: float = 60.0
+    stall_s: float = 55.0  # with the looks before and after it, less than a minute
     unreachable_s: float = 15.0
     cancel_s: float = 60.0
+    reply_s: float = 5.0
+    ping_s: float = 20.0
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class Watch:
         absent_since: When it was first seen to stand in no queue; None while it stands there.
         running_since: When it was first seen running.
         lively: Something was heard of it from the socket: it really runs.
+        client_id: That it was submitted under: who is connected so hears of it, nobody else does. None for one that
+            was submitted by another process.
         node_id: The node that runs.
     """
 
@@ -61,6 +67,7 @@ class Watch:
     absent_since: float | None = None
     running_since: float | None = None
     lively: bool = False
+    client_id: str | None = None
     node_id: str | None = None
 
     def hear(self, progress: NodeProgress) -> None:
@@ -106,16 +113,22 @@ class Watch:
         if self.fault is not None:
             raise self.fault
 
-    def see(self, queue: Queue, stall_s: float) -> None:
-        """Take in where the prompt stands in the queue."""
+    def see(self, queue: Queue, stall_s: float, *, audible: bool) -> None:
+        """
+        Take in where the prompt stands in the queue.
+
+        Args:
+            audible: The socket would tell if it were executed: only then does silence mean anything.
+        """
         now = time.monotonic()
         if self.prompt_id not in queue:
             self.absent_since = self.absent_since or now
             self.wake.set()
             return
         self.absent_since = None
-        self.running_since = (self.running_since or now) if self.prompt_id in queue.running else None
-        if self.running_since is not None and not self.lively and now - self.running_since >= stall_s:
+        silent = self.prompt_id in queue.running and audible and not self.lively
+        self.running_since = (self.running_since or now) if silent else None
+        if self.running_since is not None and now - self.running_since >= stall_s:
             self.fault = BackendUnavailable(
                 f"the server holds the run as running for {stall_s:g} s and executes nothing",
                 hint="its worker may have died: restart that server",
@@ -129,18 +142,28 @@ class Watcher:
 
     Args:
         look: Asks for the queue.
+        hears: Tells whether the socket that is connected under a client id works.
+        drop_surplus: Takes out what of a prompt waits in the queue while it runs.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[Queue]], timing: Timing) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Queue]],
+        hears: Callable[[str], bool],
+        drop_surplus: Callable[[str], Awaitable[None]],
+        timing: Timing,
+    ) -> None:
         self._look = look
+        self._hears = hears
+        self._drop_surplus = drop_surplus
         self._timing = timing
         self._watches: dict[str, Watch] = {}
         self._running: str | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def expect(self, prompt_id: str) -> None:
-        """Keep what is heard of a prompt that is about to be submitted."""
-        self._watches.setdefault(prompt_id, Watch(prompt_id))
+    def expect(self, prompt_id: str, client_id: str) -> None:
+        """Keep what is heard of a prompt that is about to be submitted under a client id."""
+        self._watches.setdefault(prompt_id, Watch(prompt_id)).client_id = client_id
 
     def queued(self, prompt_id: str) -> None:
         """Note that the server has taken it."""
@@ -209,7 +232,7 @@ class Watcher:
         heard = time.monotonic()
         while self._waited_for():
             try:
-                queue = await self._look()
+                await self._look_once()
             except BackendUnavailable as error:
                 if time.monotonic() - heard >= self._timing.unreachable_s:
                     self._fail(error)
@@ -217,9 +240,16 @@ class Watcher:
                 self._fail(error)
             else:
                 heard = time.monotonic()
-                for watch in self._waited_for():
-                    watch.see(queue, self._timing.stall_s)
             await asyncio.sleep(self._timing.poll_s)
+
+    async def _look_once(self) -> None:
+        queue = await self._look()
+        for watch in self._waited_for():
+            audible = watch.client_id is not None and self._hears(watch.client_id)
+            watch.see(queue, self._timing.stall_s, audible=audible)
+        for watch in self._waited_for():
+            if queue.has_surplus(watch.prompt_id):
+                await self._drop_surplus(watch.prompt_id)
 
     def _waited_for(self) -> list[Watch]:
         return [watch for watch in self._watches.values() if watch.waited_for]

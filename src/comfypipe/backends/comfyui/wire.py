@@ -67,7 +67,14 @@ def refusal(status: int, body: JSON) -> BackendError | PromptInvalid:
     node_errors = _object(_object(body).get("node_errors"))
     words = [str(error.get("message") or "the server refused the prompt"), str(error.get("details") or "")]
     lines = [": ".join(filter(None, words)), *_node_error_lines(node_errors)]
-    return PromptInvalid("\n  ".join(lines), error=error, node_errors=node_errors)
+    message = "\n  ".join(lines)
+    return PromptInvalid(message, error=error, node_errors=node_errors, hint=_hint(message))
+
+
+def _hint(message: str) -> str | None:
+    if "maximum recursion depth" in message:
+        return "the server follows links node by node, and no deeper than about a thousand: part the workflow in two"
+    return None
 
 
 def _node_error_lines(node_errors: JSONObject) -> Iterator[str]:
@@ -75,6 +82,45 @@ def _node_error_lines(node_errors: JSONObject) -> Iterator[str]:
         for each in _list(_object(entry).get("errors")):
             found = _object(each)
             yield f"node {node_id} ({_object(entry).get('class_type')}): {found.get('message')}: {found.get('details')}"
+
+
+# What a server offers
+
+
+def parse_object_info(body: JSON, server: str) -> JSONObject:
+    """
+    Read ``GET /object_info``: every class in one of the forms that are known.
+
+    Raises:
+        ProtocolMismatch: It is something else.
+    """
+    if not isinstance(body, dict) or not body:
+        raise ProtocolMismatch(f"{server} has no node classes in its /object_info", hint="is it a ComfyUI server?")
+    for class_type, entry in body.items():
+        if not _is_node_class(entry):
+            raise ProtocolMismatch(
+                f"{server} describes the node class {class_type} in a form that is not known",
+                hint="is it a ComfyUI server, and of a version that this comfypipe knows? See `comfypipe doctor`",
+            )
+    return body
+
+
+def _is_node_class(entry: JSON) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("input"), dict):
+        return False
+    groups = (entry["input"].get(name) for name in ("required", "optional"))
+    lists = (entry.get(name) for name in ("output", "output_name", "output_is_list"))
+    return all(each is None or isinstance(each, dict) for each in groups) and all(
+        each is None or isinstance(each, list) for each in lists
+    )
+
+
+def parse_version(body: JSON) -> JSONObject | None:
+    """Read from ``GET /system_stats`` what changes when another server is started; None where it does not tell."""
+    system = _object(_object(body).get("system"))
+    if not isinstance(system.get("comfyui_version"), str):
+        return None
+    return {name: value for name, value in system.items() if name not in ("ram_total", "ram_free")}
 
 
 # The end of a run
@@ -171,6 +217,10 @@ class Queue:
 
     def __contains__(self, prompt_id: object) -> bool:
         return prompt_id in self.running or prompt_id in self.pending
+
+    def has_surplus(self, prompt_id: str) -> bool:
+        """Whether a prompt runs and waits at the same time: it was queued twice."""
+        return prompt_id in self.running and prompt_id in self.pending
 
 
 def parse_queue(body: JSON) -> Queue:
