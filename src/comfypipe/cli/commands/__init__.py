@@ -14,6 +14,7 @@ from comfypipe.cli.commands.import_ import import_
 from comfypipe.cli.commands.init import init
 from comfypipe.cli.commands.list import list_
 from comfypipe.cli.commands.render import render
+from comfypipe.cli.commands.report import report
 from comfypipe.cli.commands.run import run
 from comfypipe.cli.commands.schema import schema
 from comfypipe.cli.commands.show import show
@@ -30,6 +31,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "graph": graph,
     "diff": diff,
     "run": run,
+    "report": report,
     "engine": engine,
     "doctor": doctor,
 }
