@@ -56,6 +56,7 @@ class Submission:
         extra_pnginfo: What saving nodes embed into files beside the prompt.
         models: Paths of the model files that the manifest declares, such as ``models/loras/ink.safetensors``; None
             where there is no manifest.
+        model_files: Those of them that can be fetched: with URL, and digest where it is known.
     """
 
     prompt_id: str
@@ -64,6 +65,7 @@ class Submission:
     accelerator: tuple[str, ...] = ()
     extra_pnginfo: JSONObject = field(default_factory=dict)
     models: tuple[str, ...] | None = None
+    model_files: tuple[InputFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
