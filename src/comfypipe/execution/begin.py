@@ -47,7 +47,7 @@ class Starter:
     async def begin(self, execution: Execution, plan: Plan, replan: Replan) -> Begun:
         """Begin a run of *plan*, or go on with the one of the same request that did not come to its end."""
         backend = execution.backends.get(execution.backend).url
-        request = request_digest(plan, backend, cache=execution.cache)
+        request = request_digest(plan, backend, cache=execution.cache, row=execution.row)
         async with self._same.hold(f"request {request}"):
             earlier = await find_unfinished(execution, request, self.is_worked_on)
             if earlier is None:

@@ -46,6 +46,8 @@ class Execution:
         override: *backend* was asked for by the user: it also takes the place of those that steps name.
         cache: Whether results of other runs may be taken; a run's own finished jobs always are.
         slots: How many jobs may be submitted at once.
+        batch_id: The batch that the runs are rows of.
+        row_key: The row that the next run is: no other row's run is taken for it.
         same: Keeps jobs with the same digest from running at the same time: the second takes the first one's result.
     """
 
@@ -60,6 +62,13 @@ class Execution:
     patience: Patience = field(default_factory=Patience)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     same: KeyedLocks = field(default_factory=KeyedLocks)
+    batch_id: str | None = None
+    row_key: str | None = None
+
+    @property
+    def row(self) -> tuple[str, str] | None:
+        """The batch and the key of the row that is run, where it is one."""
+        return (self.batch_id, self.row_key) if self.batch_id is not None and self.row_key is not None else None
 
     def backend_of(self, job: Job) -> Backend:
         """Return the backend that *job* runs on."""

@@ -16,15 +16,20 @@ from comfypipe.store.records import RunRecord
 IsAlive = Callable[[RunRecord], bool]
 
 
-def request_digest(plan: Plan, backend: str, *, cache: bool) -> str:
+def request_digest(plan: Plan, backend: str, *, cache: bool, row: tuple[str, str] | None = None) -> str:
     """
     Return what a request has in common with the same one made again: SHA-256, as hex.
 
     Drawn seeds are no part of it, the content of given files is. Nor are the workflow's templates: when one was mended
     after a run had failed, the next run goes on with the same seeds, and with those jobs that did not change.
+
+    Args:
+        row: The batch, and the key of the row, that is run: rows that only differ in their seeds are told apart.
     """
     asked = {name: identity_of(value) for name, value in plan.inputs.items() if name not in plan.drawn}
     request = {"name": plan.name, "inputs": asked, "drawn": sorted(plan.drawn), "backend": backend, "cache": cache}
+    if row is not None:
+        request["row"] = list(row)
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
@@ -75,6 +80,8 @@ def new_record(
         version=_version(),
         inputs={name: value_to_json(value, execution.layout) for name, value in plan.inputs.items()},
         seeds=continued.seeds if continued else seeds_of(plan),
+        batch_id=execution.batch_id,
+        row_key=execution.row_key,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.errors import UsageError
+from comfypipe.store.batches import BatchTable
 from comfypipe.store.connection import Connection, Values
 from comfypipe.store.migrations import LEDGER
 from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, R, RunRecord, columns, record_of, stored
@@ -30,6 +31,7 @@ class Ledger:
 
     def __init__(self, location: Path | str) -> None:
         self._worker = DatabaseWorker(location, LEDGER)
+        self.batches = BatchTable(self._worker)
 
     async def close(self) -> None:
         """Finish what is being written."""
