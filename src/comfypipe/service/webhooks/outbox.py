@@ -6,13 +6,13 @@ or ``disabled`` (its URL answered 410, or was switched off). `replay` makes any 
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comfypipe.service.times import now_ms as clock_ms
 from comfypipe.service.webhooks.urls import is_disabled
 from comfypipe.store.connection import Connection
-from comfypipe.store.statements import insert
+from comfypipe.store.statements import insert, update
 
 PENDING, DELIVERED, FAILED, DISABLED = "pending", "delivered", "failed", "disabled"
 STATES = (PENDING, DELIVERED, FAILED, DISABLED)
@@ -134,14 +134,12 @@ def listed(
     return [Event(**row) for row in connection.execute(query, values)]
 
 
-def replay(connection: Connection, webhook_id: str, now_ms: int) -> Event | None:
+def replay(connection: Connection, event: Event, now_ms: int) -> Event:
     """Make an event pending again, from the first attempt on, and return it: at once, with the same id and body."""
-    connection.change(
-        "UPDATE webhook_outbox SET state = :state, position = :position, tries = 0, next_ms = :now, ended_ms = NULL "
-        "WHERE id = :id",
-        {"state": PENDING, "position": _next_position(connection), "now": now_ms, "id": webhook_id},
-    )
-    return find(connection, webhook_id)
+    again = replace(event, position=_next_position(connection), state=PENDING, tries=0, next_ms=now_ms, ended_ms=None)
+    changes = {"position": again.position, "state": PENDING, "tries": 0, "next_ms": now_ms, "ended_ms": None}
+    update(connection, "webhook_outbox", {"id": event.id}, changes)
+    return again
 
 
 def settle(connection: Connection, event: Event, state: str, *, now_ms: int, next_ms: int | None = None) -> bool:
