@@ -10,8 +10,10 @@ from comfypipe.backends.base import NodeProgress
 from comfypipe.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
+    BackendUnavailable,
     ComfypipeError,
     OutOfMemory,
+    OutputGone,
     RunCancelled,
     ServerStateLost,
 )
@@ -25,6 +27,12 @@ from comfypipe.execution.wait import wait
 from comfypipe.manifest.values import Value
 from comfypipe.plan.steps import Job
 from comfypipe.store.records import OPEN, OutputRecord, RunRecord
+
+_LONGEST_ASKED_S = 600.0
+"""A backend that asks to be left alone for longer is asked again all the same."""
+
+_MOST_SPARED = 10
+"""So many lost servers cost no attempt: a fleet that loses more has a fault that does not pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +113,22 @@ class Tries:
         self._job = job
         self._run = run
         self._faults = 0
+        self._spared = 0
+        self._collecting = False
         self._accelerator = job.accelerator
 
     async def until_done(self) -> JobResult:
-        """Return what the job gave."""
-        while True:
-            try:
-                return await self._finish(await self.begin())
-            except ComfypipeError as error:
-                await self._after(error)
+        """Return what the job gave; when this is cancelled, nothing is left running or in doubt that can be reached."""
+        try:
+            while True:
+                try:
+                    return await self._finish(await self.begin())
+                except ComfypipeError as error:
+                    await self._after(error)
+        except asyncio.CancelledError:
+            if not self._collecting:
+                await self._withdraw_open()
+            raise
 
     async def begin(self) -> Attempt:
         """Join the attempt that is still open, or make the next one."""
@@ -133,25 +148,37 @@ class Tries:
         execution, job = self._execution, self._job
         result = await wait(execution, attempt, timeout_s=job.timeout_s, on_progress=self._tell)
         # Cancelled from here on, the attempt stays open: it has run, and the next run of this request collects it.
-        records = await collect_records(execution, job, attempt, result)
+        self._collecting = True
+        try:
+            records = await collect_records(execution, job, attempt, result)
+        except OutputGone as error:
+            gone = {"status": "lost", "ended_ms": now_ms(), "error": error.to_json()}
+            await execution.ledger.update_attempt(attempt.prompt_id, **gone)
+            raise
         return JobResult(values_of(records, execution.artifacts), cached=False, simulated=result.simulated)
 
     async def _after(self, error: ComfypipeError) -> None:
         """Get ready for another try, or raise *error*."""
-        self._faults += 1
+        self._collecting = False
+        self._count(error)
         left = len(self._accelerator) - 1
         if not worth_another_try(error, self._faults, self._job.retry.attempts, left):
             await self._give_up(error)
             raise error
         if isinstance(error, OutOfMemory):
             self._accelerator = self._accelerator[1:]
-        delay_s = self._execution.patience.delay_s(self._faults)
+        delay_s = self._execution.patience.delay_s(max(1, self._faults))
+        if isinstance(error, BackendUnavailable) and error.retry_after_s is not None:
+            delay_s = max(delay_s, min(error.retry_after_s, _LONGEST_ASKED_S))
         self._execution.listener(JobRetried(self._run.id, self._job.step_id, self._job.item, error, delay_s))
-        try:
-            await asyncio.sleep(delay_s)
-        except asyncio.CancelledError:
-            await self._withdraw_open()
-            raise
+        await asyncio.sleep(delay_s)
+
+    def _count(self, error: ComfypipeError) -> None:
+        """Count a fault, unless the run had not begun when its server was lost: that is no fault of the run's."""
+        if isinstance(error, ServerStateLost) and not error.began and self._spared < _MOST_SPARED:
+            self._spared += 1
+        else:
+            self._faults += 1
 
     async def _give_up(self, error: ComfypipeError) -> None:
         status = "cancelled" if isinstance(error, RunCancelled) else "failed"
@@ -161,7 +188,7 @@ class Tries:
     async def _withdraw_open(self) -> None:
         with anyio.CancelScope(shield=True):
             for attempt in await attempts_at(self._execution, self._job, self._run):
-                if attempt.status in OPEN:
+                if attempt.status in OPEN and attempt.error is None:  # else that was tried, and failed
                     await withdraw(self._execution, attempt)
 
     def _tell(self, progress: NodeProgress) -> None:

@@ -8,12 +8,15 @@ from comfypipe.backends.base import InputFile, Submission
 from comfypipe.plan.steps import Job
 from comfypipe.store.records import AttemptRecord, RunRecord
 
+_MARK = "comfypipe_attempt"
+
 
 def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission:
     """Return what is sent for an attempt at *job*."""
+    prompt = own_prefixes(job.prompt, record.prompt_id)
     return Submission(
         prompt_id=record.prompt_id,
-        prompt=own_prefixes(job.prompt, record.prompt_id),
+        prompt=prompt if record.number == 1 else made_anew(prompt, record.prompt_id),
         files=tuple(
             InputFile(placed.name, sha256=placed.file.sha256, path=placed.file.path, url=placed.file.url)
             for placed in job.files
@@ -38,12 +41,36 @@ def own_prefixes(prompt: JSONObject, own: str) -> JSONObject:
     return {node_id: _own_prefix(node, f"comfypipe/{own}/") for node_id, node in prompt.items()}
 
 
+def made_anew(prompt: JSONObject, own: str) -> JSONObject:
+    """
+    Return the prompt so that no cache answers for the nodes at its ends, even those without a ``filename_prefix``.
+
+    A server may have answered an earlier attempt with the names of files that were deleted since, and would again. An
+    input that the class does not declare is not given to the node, but is part of what a server goes by. Source:
+    ComfyUI ``comfy_execution/caching.py``, ``execution.py`` ``get_input_data`` (0.3.64).
+    """
+    read = {
+        value[0]
+        for node in prompt.values()
+        for value in node.get("inputs", {}).values()
+        if isinstance(value, list) and value and isinstance(value[0], str)
+    }
+    return {node_id: node if node_id in read else _marked(node, own) for node_id, node in prompt.items()}
+
+
 def node_names(prompt: Mapping[str, Any]) -> dict[str, str]:
     """Return by node id its title, else its class."""
     return {
         node_id: (node.get("_meta") or {}).get("title") or node.get("class_type", node_id)
         for node_id, node in prompt.items()
     }
+
+
+def _marked(node: JSONObject, own: str) -> JSONObject:
+    inputs = node.get("inputs", {})
+    if isinstance(inputs.get("filename_prefix"), str):  # its own already
+        return node
+    return node | {"inputs": inputs | {_MARK: own}}
 
 
 def _own_prefix(node: JSONObject, folder: str) -> JSONObject:

@@ -167,6 +167,7 @@ async def _send(execution: Execution, job: Job, run: RunRecord, record: AttemptR
     try:
         async with _withdrawn_when_cancelled(execution, record):
             handle = await backend.submit(submission_of(job, run, record))
+            return await _taken(execution, job, run, record, handle)
     except SubmissionUnknown as error:
         attempt = await rejoin(execution, job, run, record, posts - 1) if posts > 1 else None
         if attempt is None:
@@ -176,7 +177,6 @@ async def _send(execution: Execution, job: Job, run: RunRecord, record: AttemptR
     except ComfypipeError as error:
         await _close(execution, record, "failed", error)
         raise
-    return await _taken(execution, job, run, record, handle)
 
 
 async def _taken(execution: Execution, job: Job, run: RunRecord, record: AttemptRecord, handle: RunHandle) -> Attempt:

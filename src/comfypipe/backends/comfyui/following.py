@@ -18,6 +18,7 @@ class FollowedRun:
         submitted: When it was sent, by the event loop's clock; None for one of an earlier process.
         cold: Whether its server had to load models for it.
         forsaken: Why it was given up on this server; None while it is not.
+        began: Whether it may have begun to execute: something was heard of it, or another process submitted it.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class FollowedRun:
         self.cold = cold
         self.models = models
         self.forsaken: ComfypipeError | None = None
+        self.began = submitted is None
         self._told: list[NodeProgress] = []
         self._listeners: list[OnProgress] = []
         self._asked = False
@@ -49,6 +51,7 @@ class FollowedRun:
 
     def tell(self, progress: NodeProgress) -> None:
         """Pass on what happens, or keep it for who comes later."""
+        self.began = self.began or progress.state != "queued"
         for listener in self._listeners:
             listener(progress)
         if not self._asked and len(self._told) < _KEPT and progress.state != "preview":

@@ -259,13 +259,15 @@ class OpenFleet:
         return ServerStateLost(
             f"{member.name} has not answered for {self._timing.lost_s:g} s, and its runs count as lost",
             hint="they are tried elsewhere; what it may still run is cancelled when it is back",
+            began=run.began,
         )
 
     def _stalled(self, member: Member, error: BackendUnavailable) -> None:
         """Take all its runs off a server that executes nothing."""
         self.recovery.quarantine(member, error.message)
         for run in list(member.runs.values()):
-            run.forsake(ServerStateLost(f"{member.name} was given up: {error.message}", hint=error.hint))
+            reason = f"{member.name} was given up: {error.message}"
+            run.forsake(ServerStateLost(reason, hint=error.hint, began=run.began))
 
     def _fault(self, member: Member, error: BackendError) -> None:
         self.recovery.quarantine(member, error.message, silent=isinstance(error, BackendUnavailable))

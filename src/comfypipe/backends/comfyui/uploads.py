@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import httpx
 
@@ -69,7 +70,7 @@ class Uploads:
             await asyncio.to_thread(_check, file, stream)
             await self._send(file, place, stream)
 
-    async def _send(self, file: InputFile, place: PurePosixPath, stream: BinaryIO) -> None:
+    async def _send(self, file: InputFile, place: PurePosixPath, stream: BufferedReader) -> None:
         subfolder = PurePosixPath(*place.parts[1:-1]).as_posix() if len(place.parts) > 2 else ""
         reply = await self._http.request(
             "POST",
@@ -81,7 +82,7 @@ class Uploads:
         _check_reply(file, place, subfolder, reply.status, reply.body)
 
 
-def _check(file: InputFile, stream: BinaryIO) -> None:
+def _check(file: InputFile, stream: BufferedReader) -> None:
     """A picture that is cut off loads without complaint: half a file must not get that far."""
     if file.sha256 is not None and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
         raise BackendRejected(f"{file.path} has changed since it was given", hint="run it again")
