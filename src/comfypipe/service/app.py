@@ -1,0 +1,78 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from comfypipe.errors import ComfypipeError
+from comfypipe.service.errors import Problem, problem
+from comfypipe.service.keys import Gate
+from comfypipe.service.keys.keyring import KeyRing
+from comfypipe.service.links import BASE_PATH
+from comfypipe.service.routes import runs
+from comfypipe.service.service import opened
+from comfypipe.service.settings import ServiceSettings
+
+_KINDS = {404: "not-found", 405: "method-not-allowed"}
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """
+    Return the service as an application; it is open while its lifespan lasts.
+
+    ``app.state.service`` is the `Service`, ``app.state.gate`` what requests have to pass.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as service:
+            app.state.service = service
+            app.state.gate = Gate(KeyRing(service.parts.worker) if settings.authenticate else None)
+            yield
+
+    app = FastAPI(
+        title="comfypipe",
+        summary="Runs of ComfyUI prompts, as ComfyICU's API has them.",
+        version="1",
+        openapi_url=f"{BASE_PATH}/openapi.json",
+        docs_url=f"{BASE_PATH}/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    for noun in (runs,):
+        app.include_router(noun.router, prefix=BASE_PATH)
+    app.add_exception_handler(Problem, _tell_problem)
+    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_exception_handler(ComfypipeError, _tell_fault)
+    return app
+
+
+def _tell_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  registered for this class alone
+    return error.response()
+
+
+def _tell_http(_request: Request, error: Exception) -> Response:
+    """Tell what the framework itself refuses: a path or a method that there is not."""
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
+    kind = _KINDS.get(error.status_code, "error")
+    return problem(error.status_code, kind, str(error.detail), headers=error.headers)
+
+
+def _tell_invalid(_request: Request, error: Exception) -> Response:
+    """Tell which parameters are wrong, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class alone
+    found = [{"at": [str(part) for part in each["loc"]], "message": each["msg"]} for each in error.errors()]
+    said = "; ".join(f"{each['at'][-1]}: {each['message']}" for each in found)
+    return problem(422, "invalid-request", said, diagnostics=found)
+
+
+def _tell_fault(_request: Request, error: Exception) -> Response:
+    """Tell that something of ours cannot be used, such as the disk: to come back may help."""
+    assert isinstance(error, ComfypipeError)  # noqa: S101  registered for this class alone
+    return problem(503, "unavailable", error.message, headers={"Retry-After": "5"})

@@ -1,0 +1,24 @@
+"""The uploads of the service's database."""
+
+from comfypipe.service.rows import UploadRow, row_of, stored
+from comfypipe.store.connection import Connection
+from comfypipe.store.statements import insert
+
+
+def add_upload(connection: Connection, upload: UploadRow) -> UploadRow:
+    """Store an upload, and return it; the same file under the same name is the tenant's earlier one."""
+    known = {"tenant": upload.tenant, "sha256": upload.sha256, "filename": upload.filename}
+    found = connection.execute(_SAME, known)
+    if found:
+        return row_of(UploadRow, found[0])
+    insert(connection, "uploads", stored(upload))
+    return upload
+
+
+def find_upload(connection: Connection, upload_id: str) -> UploadRow | None:
+    """Return an upload, whoever's it is."""
+    found = connection.execute("SELECT * FROM uploads WHERE id = :id", {"id": upload_id})
+    return row_of(UploadRow, found[0]) if found else None
+
+
+_SAME = "SELECT * FROM uploads WHERE tenant = :tenant AND sha256 = :sha256 AND filename = :filename LIMIT 1"
