@@ -56,7 +56,7 @@ class BodyLimits:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared[:20]) > self._most_bytes:
+        if not (declared.isascii() and declared.isdigit()) or int(declared[:20]) > self._most_bytes:
             raise self._too_large()
         body = _Body(receive)
         try:
