@@ -50,7 +50,7 @@ def ask(layout: "ProjectLayout", url: str) -> "ObjectInfo | None":
     async def read() -> "ObjectInfo | None":
         backend = open_backend(url, layout)
         try:
-            return await backend.object_info()
+            return await backend.object_info(fresh=True)
         finally:
             await backend.close()
 

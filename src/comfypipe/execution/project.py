@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from comfypipe._types import JSONObject
 from comfypipe.backends.registry import BackendPool, OpenBackend, open_backend
-from comfypipe.errors import ComfypipeError, ProjectNotFound, UsageError
+from comfypipe.errors import ComfypipeError, PlanError, ProjectNotFound, PromptInvalid, UsageError
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.begin import Begun, Starter
 from comfypipe.execution.context import Execution, KeyedLocks, now_ms
 from comfypipe.execution.details import RunDetails, read_jobs, steps_so_far
 from comfypipe.execution.events import Listener, ignore
+from comfypipe.execution.offered import Offered
 from comfypipe.execution.outputs import export_run
 from comfypipe.execution.provenance import provenance_of
 from comfypipe.execution.records import Run, time_of
@@ -57,7 +58,7 @@ class Project:
         self.backends = BackendPool(layout, opener)
         self._patience = patience or Patience()
         self._same = KeyedLocks()
-        self._object_info: dict[str, ObjectInfo | None] = {}
+        self._offered = Offered()
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
@@ -222,20 +223,25 @@ class Project:
     ) -> Plan:
         """Return what would run, every step rendered and checked against what the backend offers."""
         object_info = await self.object_info(execution, name)
-        options: dict[str, Any] = {"preset": preset, "object_info": object_info}
+        options: dict[str, Any] = {"preset": preset}
         if draw_seed is not None:
             options["draw_seed"] = draw_seed
-        # In a thread: files are hashed, and templates rendered.
-        return await asyncio.to_thread(build, self.library, self.layout, name, inputs, **options)
+        make = partial(build, self.library, self.layout, name, inputs, **options)
+        try:
+            # In a thread: files are hashed, and templates rendered.
+            return await asyncio.to_thread(make, object_info=object_info)
+        except (PromptInvalid, PlanError):
+            news = await self._offered.news(execution, object_info)  # a model may have been installed meanwhile
+            if news is None:
+                raise
+            return await asyncio.to_thread(make, object_info=news)
 
     async def object_info(self, execution: Execution, name: str) -> ObjectInfo | None:
         """Return what the backend of a workflow or pipeline offers; None where its steps go to several."""
         steps = getattr(self.library.manifest(name).spec, "steps", ())
         if not execution.override and any(step.backend for step in steps):
             return None
-        if execution.backend not in self._object_info:
-            self._object_info[execution.backend] = await self.backends.get(execution.backend).object_info()
-        return self._object_info[execution.backend]
+        return await self._offered.get(execution)
 
     async def export(self, run: Run, out: Path | str) -> Run:
         """Copy the outputs of a run into a folder, under readable names, and return it with their new paths."""

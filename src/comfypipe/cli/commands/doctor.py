@@ -114,7 +114,7 @@ async def _backend(layout: "ProjectLayout", name: str) -> Finding:
 
     opened = open_backend(name, layout)
     try:
-        offered = await opened.object_info()
+        offered = await opened.object_info(fresh=True)
         out = _out_of_service(opened)
     finally:
         await opened.close()
