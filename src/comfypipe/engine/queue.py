@@ -71,6 +71,11 @@ class PromptQueue:
                 (removed if wanted is None or item.prompt_id in wanted else self._pending).append(item)
             return tuple(removed)
 
+    def both(self) -> tuple[tuple[QueueItem, ...], tuple[QueueItem, ...]]:
+        """Return what runs and what waits, at one moment: nothing is in neither because it was just taken."""
+        with self._changed:
+            return tuple(self._running), tuple(self._pending)
+
     def pending(self) -> tuple[QueueItem, ...]:
         """Return what waits, the next one first."""
         with self._changed:

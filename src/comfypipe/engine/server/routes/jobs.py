@@ -26,7 +26,7 @@ async def list_jobs(request: Request) -> Response:
     except ValueError:
         return JSONReply({"error": "limit and offset must be integers"}, 400)
     state = state_of(request)
-    jobs = all_jobs(state.queue.running(), state.queue.pending(), state.history.all(), statuses)
+    jobs = all_jobs(*state.queue.both(), state.history.all(), statuses)
     end = None if limit is None else offset + limit
     pagination = {"offset": offset, "limit": limit, "total": len(jobs), "has_more": end is not None and end < len(jobs)}
     return JSONReply({"jobs": jobs[offset:end], "pagination": pagination})
@@ -59,7 +59,7 @@ async def cancel_jobs(request: Request) -> Response:
 
 
 def _find(state: ServerState, prompt_id: str) -> JSONObject | None:
-    running, pending = state.queue.running(), state.queue.pending()
+    running, pending = state.queue.both()
     return find_job(prompt_id, running, pending, state.history.get(prompt_id))
 
 

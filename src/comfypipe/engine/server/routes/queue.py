@@ -12,11 +12,11 @@ from comfypipe.engine.server.history import queue_entry
 
 async def show_queue(request: Request) -> Response:
     """Return what runs and what waits."""
-    queue = state_of(request).queue
+    running, pending = state_of(request).queue.both()
     return JSONReply(
         {
-            "queue_running": [queue_entry(item) for item in queue.running()],
-            "queue_pending": [queue_entry(item) for item in queue.pending()],
+            "queue_running": [queue_entry(item) for item in running],
+            "queue_pending": [queue_entry(item) for item in pending],
         }
     )
 
