@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True):
             kind of backend takes besides.
         prices: By accelerator, the price of a second; ``default`` is that of all others.
         catalogs: Folder of kept ``object_info`` files that the repository shares; None when there is none.
+        downloads: What may be fetched, how much of it, and where it is kept: `comfypipe.downloads.settings`.
     """
 
     workflows: str = "workflows"
@@ -35,6 +36,7 @@ class Settings(Struct, frozen=True):
     backends: Mapping[str, str | Mapping[str, Any]] = {}
     prices: Mapping[str, float] = {}
     catalogs: str | None = None
+    downloads: Mapping[str, Any] = {}
 
 
 class ProjectLayout(Struct, frozen=True):
@@ -148,6 +150,8 @@ def _problem(key: str, value: object) -> str | None:
         if isinstance(value, dict) and all(_is_backend(each) for each in value.values()):
             return None
         return "backends takes a table: a URL by name, or a table with url by name"
+    if key == "downloads":
+        return None if isinstance(value, dict) else "downloads takes a table"
     if key == "prices":
         if isinstance(value, dict) and all(_is_price(each) for each in value.values()):
             return None

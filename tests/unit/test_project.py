@@ -97,7 +97,7 @@ farm = {url = "http://gpu1:8188,http://gpu2:8188", accelerators = {gpu1 = "L4"}}
             "[tool.comfypipe]\n  xyz = 1\n",
             (
                 'pyproject.toml:2:3 [tool.comfypipe] has no setting "xyz"\n'
-                "  hint: settings are workflows, manifests, backend, backends, prices, catalogs"
+                "  hint: settings are workflows, manifests, backend, backends, prices, catalogs, downloads"
             ),
         ),
         ("[tool.comfypipe]\nworkflows = 7\n", "pyproject.toml:2:1 workflows takes text"),

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeAlias
 
 import httpcore
@@ -46,14 +47,18 @@ def guarded_transport(
 
 def guarded_client(policy: AddressPolicy, *, resolver: Resolver = resolve, **options: Any) -> httpx.AsyncClient:
     """
-    Return a client that connects only where *policy* lets it, follows no redirect and reads no environment.
+    Return a client that connects only where *policy* lets it.
+
+    It follows no redirect, keeps no cookies and reads no environment.
 
     Args:
         options: Of ``httpx.AsyncClient``: ``timeout``, ``headers``, …; ``verify`` may be an ``ssl.SSLContext``.
     """
     context = options.pop("verify", None)
     transport = guarded_transport(policy, resolver=resolver, ssl_context=context)
-    return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, **options)
+    client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, **options)
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # one asker's cookies are not another's
+    return client
 
 
 class _GuardedTransport(httpx.AsyncBaseTransport):
