@@ -16,6 +16,7 @@ class EntryFile:
         output: The name of the output that it belongs to.
         path: Where it lies; it may be gone.
         sha256: Of its bytes, as hex; None where nobody noted it.
+        prompt: What made it, in API format; None where it was not kept.
     """
 
     output: str
@@ -24,6 +25,7 @@ class EntryFile:
     media_type: str
     size_bytes: int
     sha256: str | None = None
+    prompt: JSONObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ class Entry:
         row: Its position in a batch, counted from 1; None for a run by itself.
         params: What tells it from its neighbours, by name: a row's columns, or a run's inputs.
         values: Outputs that are no files, by name.
-        prompt: API format; None where it was not kept.
         facts: What else is known, by a name for people: server, accelerator, plan digest, …
     """
 
@@ -51,5 +52,4 @@ class Entry:
     cost: float | None = None
     simulated: bool = False
     cached: bool = False
-    prompt: JSONObject | None = None
     facts: Mapping[str, JSON] = field(default_factory=dict)

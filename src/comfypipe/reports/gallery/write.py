@@ -132,7 +132,7 @@ class _Writer:
             "status": entry.status,
             "row": entry.row,
             "params": {name: _plain(value) for name, value in entry.params.items()},
-            "files": [each.result() for each in files],
+            "files": [self._with_prompt(*each) for each in zip(files, entry.files, strict=True)],
             "values": dict(entry.values),
             "error": entry.error,
             "seconds": entry.seconds,
@@ -140,9 +140,11 @@ class _Writer:
             "simulated": entry.simulated,
             "cached": entry.cached,
             "facts": dict(entry.facts),
-            "prompt": None if entry.prompt is None else self._prompts.add(entry.prompt),
         }
         return {name: value for name, value in shown.items() if value not in (None, False, {}, [])}
+
+    def _with_prompt(self, shown: "Future[JSONObject]", file: EntryFile) -> JSONObject:
+        return shown.result() if file.prompt is None else shown.result() | {"prompt": self._prompts.add(file.prompt)}
 
     def _file(self, file: EntryFile) -> JSONObject:
         kind = media_of(file.media_type)

@@ -19,7 +19,7 @@ def test_a_batch_is_read_row_by_row(tmp_path: Path) -> None:
     assert ("lighthouses", ("steps", "sampler"), 6) == (report.title, report.axes, report.count)
     assert [1, 2, 3, 4, 5, 6] == [entry.row for entry in entries]
     assert (prompt(10, "dpmpp_2m"), "lighthouse", "embedded:") == (
-        entries[1].prompt,
+        entries[1].files[0].prompt,
         entries[1].name,
         entries[1].facts["backend"],
     )
@@ -34,12 +34,9 @@ def test_a_folder_without_results_is_read_by_its_provenance(tmp_path: Path) -> N
         (tmp_path / name).unlink()
     entries = list(read_folder(tmp_path).entries)
     assert ["run00001", "run00002", "run00003", "run00005", "run00006"] == [entry.id for entry in entries]
-    content = (tmp_path / "picture #1.png").read_bytes()
-    file = entries[0].files[0]
-    assert (
-        EntryFile("image", tmp_path / "picture #1.png", "picture #1.png", "image/png", len(content), file.sha256)
-        == file
-    )
+    path, file = tmp_path / "picture #1.png", entries[0].files[0]
+    size_bytes = path.stat().st_size
+    assert file == EntryFile("image", path, path.name, "image/png", size_bytes, file.sha256, prompt(10, "euler"))
     assert 60.0 == entries[0].seconds
 
 

@@ -77,9 +77,9 @@ class Model {
     });
   }
 
-  prompt(entry) {
-    if (!entry.prompt) return null;
-    const [base, changes] = entry.prompt;
+  prompt(file) {
+    if (!file?.prompt) return null;
+    const [base, changes] = file.prompt;
     const prompt = structuredClone(this.prompts[base]);
     for (const [node, name, value] of changes) prompt[node].inputs[name] = value;
     return prompt;
