@@ -7,8 +7,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from comfypipe.errors import ComfypipeError
+from comfypipe.service.bodies import BodyLimits
 from comfypipe.service.errors import Problem, problem
 from comfypipe.service.keys import Gate
 from comfypipe.service.keys.keyring import KeyRing
@@ -16,6 +18,7 @@ from comfypipe.service.links import BASE_PATH
 from comfypipe.service.routes import runs
 from comfypipe.service.service import opened
 from comfypipe.service.settings import ServiceSettings
+from comfypipe.service.webhooks import routes as webhooks
 
 _KINDS = {404: "not-found", 405: "method-not-allowed"}
 
@@ -43,13 +46,19 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    for noun in (runs,):
+    for noun in (runs, webhooks):
         app.include_router(noun.router, prefix=BASE_PATH)
+    app.add_middleware(BodyLimits, most_bytes=settings.prompt_bytes, streams=_streams)
     app.add_exception_handler(Problem, _tell_problem)
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(ComfypipeError, _tell_fault)
     return app
+
+
+def _streams(scope: Scope) -> bool:
+    """Whether a request's body is read piece by piece: that of an upload is, by its route."""
+    return str(scope["path"]).startswith(f"{BASE_PATH}/uploads")
 
 
 def _tell_problem(_request: Request, error: Exception) -> Response:

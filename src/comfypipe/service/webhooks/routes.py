@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from comfypipe.downloads.urls import redacted
 from comfypipe.service.access import service_of
+from comfypipe.service.documents import errors
 from comfypipe.service.errors import unknown
 from comfypipe.service.keys import allowed, client_address
 from comfypipe.service.keys.audit import AuditRow, record
@@ -37,14 +38,14 @@ Text = Annotated[str | None, Query(max_length=128)]
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 
-@router.get("/secrets")
+@router.get("/secrets", responses=errors())
 async def list_secrets(request: Request, principal: Reader) -> list[SecretShape]:
     """List the secrets that sign deliveries now, the newest first."""
     found = await _worker(request).read(lambda connection: secrets.active(connection, principal.tenant, now_ms()))
     return [SecretShape.of(each) for each in found]
 
 
-@router.post("/secrets", status_code=201)
+@router.post("/secrets", status_code=201, responses=errors(400))
 async def make_secret(request: Request, principal: Writer, rotation: Rotation | None = None) -> NewSecretShape:
     """Make a secret, which is shown this once. Those before it go on signing beside it for a while."""
     key, overlap_ms = service_of(request).signing_key, 1000 * (rotation or Rotation()).overlap_s
@@ -58,7 +59,7 @@ async def make_secret(request: Request, principal: Writer, rotation: Rotation | 
     return NewSecretShape(**SecretShape.of(made).model_dump(), secret=text)
 
 
-@router.delete("/secrets/{secret_id}", status_code=204)
+@router.delete("/secrets/{secret_id}", status_code=204, responses=errors(404))
 async def revoke_secret(request: Request, principal: Writer, secret_id: SecretId) -> Response:
     """Let a secret sign no more, at once."""
 
@@ -73,7 +74,7 @@ async def revoke_secret(request: Request, principal: Writer, secret_id: SecretId
     return Response(status_code=204)
 
 
-@router.get("/events")
+@router.get("/events", responses=errors())
 async def list_events(
     request: Request,
     principal: Reader,
@@ -91,7 +92,7 @@ async def list_events(
     return [EventShape.of(each) for each in found]
 
 
-@router.get("/events/{webhook_id}")
+@router.get("/events/{webhook_id}", responses=errors(404))
 async def show_event(request: Request, principal: Reader, webhook_id: WebhookId) -> EventDetailsShape:
     """Show what a receiver was told, and every attempt at it."""
 
@@ -104,7 +105,7 @@ async def show_event(request: Request, principal: Reader, webhook_id: WebhookId)
     return _known(await _worker(request).read(read), "event")
 
 
-@router.post("/events/{webhook_id}/replay", status_code=202)
+@router.post("/events/{webhook_id}/replay", status_code=202, responses=errors(404))
 async def replay_event(request: Request, principal: Writer, webhook_id: WebhookId) -> EventShape:
     """Send it again, now, with the same id and body; when it is not taken, again as the schedule says."""
 
@@ -120,14 +121,14 @@ async def replay_event(request: Request, principal: Writer, webhook_id: WebhookI
     return shown
 
 
-@router.get("/urls")
+@router.get("/urls", responses=errors())
 async def list_disabled_urls(request: Request, principal: Reader) -> list[DisabledUrlShape]:
     """List the URLs that get nothing: those that answered 410, and those that were switched off."""
     found = await _worker(request).read(lambda connection: urls.disabled(connection, principal.tenant))
     return [DisabledUrlShape.of(each) for each in found]
 
 
-@router.post("/urls/disable", status_code=204)
+@router.post("/urls/disable", status_code=204, responses=errors(400))
 async def disable_url(request: Request, principal: Writer, change: UrlChange) -> Response:
     """Send nothing to a URL any more; what is waiting for it rests until it is replayed."""
 
@@ -140,7 +141,7 @@ async def disable_url(request: Request, principal: Writer, change: UrlChange) ->
     return Response(status_code=204)
 
 
-@router.post("/urls/enable", status_code=204)
+@router.post("/urls/enable", status_code=204, responses=errors(400, 404))
 async def enable_url(request: Request, principal: Writer, change: UrlChange) -> Response:
     """Send later events to a URL again; those that were not sent meanwhile can be replayed."""
 

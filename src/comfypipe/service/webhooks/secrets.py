@@ -16,8 +16,11 @@ from pathlib import Path
 
 from comfypipe.errors import StoreError
 from comfypipe.store.connection import Connection
-from comfypipe.store.statements import insert
+from comfypipe.store.statements import insert, update
 from comfypipe.webhooks import format_secret
+
+MOST = 4
+"""How many secrets of a tenant sign at once."""
 
 OVERLAP_S = 24 * 3600
 """How long an old secret signs beside its successor, where nothing else is said."""
@@ -86,12 +89,15 @@ class SecretRecord:
 def rotate(
     connection: Connection, key: SigningKey, tenant: str, *, overlap_ms: int, now_ms: int
 ) -> tuple[str, SecretRecord]:
-    """Return a new secret, told once, with its record; those before it go on signing for *overlap_ms*."""
-    connection.change(
-        "UPDATE webhook_secrets SET expires_ms = :expires "
-        "WHERE tenant = :tenant AND (expires_ms IS NULL OR expires_ms > :expires)",
-        {"expires": now_ms + overlap_ms, "tenant": tenant},
-    )
+    """
+    Return a new secret, told once, with its record; those before it go on signing for *overlap_ms*.
+
+    No more than `MOST` sign at once: the headers of a delivery have to stay short.
+    """
+    for age, record in enumerate(active(connection, tenant, now_ms), start=1):
+        ends_ms = now_ms + overlap_ms if age < MOST else now_ms
+        if record.expires_ms is None or record.expires_ms > ends_ms:
+            update(connection, "webhook_secrets", {"id": record.id}, {"expires_ms": ends_ms})
     secret_id = f"whs_{secrets.token_hex(12)}"
     text = key.secret(tenant, secret_id)
     record = SecretRecord(secret_id, tenant, _sha256(text), now_ms, None)
@@ -104,7 +110,7 @@ def active(connection: Connection, tenant: str, now_ms: int) -> list[SecretRecor
     """Return the secrets that sign a tenant's deliveries, newest first."""
     query = (
         "SELECT id, tenant, sha256, created_ms, expires_ms FROM webhook_secrets "
-        "WHERE tenant = :tenant AND (expires_ms IS NULL OR expires_ms > :now) ORDER BY created_ms DESC, id"
+        "WHERE tenant = :tenant AND (expires_ms IS NULL OR expires_ms > :now) ORDER BY created_ms DESC, expires_ms IS NOT NULL, expires_ms DESC, id"
     )
     return [SecretRecord(**row) for row in connection.execute(query, {"tenant": tenant, "now": now_ms})]
 
