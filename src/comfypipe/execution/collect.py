@@ -1,25 +1,21 @@
 """Collecting what an attempt made: files into the store, texts and numbers as values."""
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.backends.base import Backend, OutputFile, RunResult
+from comfypipe.backends.base import OutputFile, RunResult
 from comfypipe.errors import RunFailed
 from comfypipe.execution.coerce import NotOfType, coerce, shown_values
 from comfypipe.execution.context import Execution, now_ms
-from comfypipe.execution.media import media_type
+from comfypipe.execution.remote import brought, fetch_file, remote_record, stays_remote, storable
 from comfypipe.execution.submission import node_names
 from comfypipe.execution.submit import Attempt
 from comfypipe.execution.values import values_of
 from comfypipe.manifest.schema import MEDIA_TYPES
 from comfypipe.manifest.values import Value
 from comfypipe.plan.steps import Job
-from comfypipe.store.artifacts import Artifact, ArtifactStore
-from comfypipe.store.files import disk_faults
 from comfypipe.store.records import OutputRecord
 
 _SAVED = "output"
@@ -45,7 +41,8 @@ async def collect(execution: Execution, job: Job, attempt: Attempt, result: RunR
         BackendError: A file could not be fetched.
         StoreError: It could not be stored.
     """
-    return values_of(await collect_records(execution, job, attempt, result), execution.artifacts)
+    records = await collect_records(execution, job, attempt, result)
+    return await brought(execution, values_of(records, execution.artifacts))
 
 
 async def collect_records(
@@ -58,8 +55,11 @@ async def collect_records(
         if not found.files:
             records.append(OutputRecord(attempt.job_id, found.name, found.node_id, value=found.value))
         for position, file in enumerate(found.files):
-            artifact, kind = await _fetch(backend, file, execution.artifacts)
-            stored = (artifact.sha256, _storable(file.filename), artifact.size_bytes, kind)
+            if stays_remote(backend, file):
+                records.append(remote_record(attempt, found.name, position, file))
+                continue
+            artifact, kind = await fetch_file(backend, file, execution.artifacts)
+            stored = (artifact.sha256, storable(file.filename), artifact.size_bytes, kind)
             records.append(OutputRecord(attempt.job_id, found.name, found.node_id, position, *stored))
     await execution.ledger.complete_job(
         attempt.job_id,
@@ -154,20 +154,3 @@ def _class_type(job: Job, node_id: str) -> str | None:
 
 def _shown(job: Job, node_id: str) -> str:
     return f"{node_id} ({_class_type(job, node_id)})"
-
-
-async def _fetch(backend: Backend, file: OutputFile, artifacts: ArtifactStore) -> tuple[Artifact, str]:
-    with artifacts.incoming() as path:
-        with disk_faults(path):
-            await backend.fetch(file, path)
-        return await asyncio.to_thread(_keep, artifacts, path, file.filename)
-
-
-def _storable(text: str) -> str:
-    """Return *text* as every database takes it: a server may send half of a surrogate pair, or a zero."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-def _keep(artifacts: ArtifactStore, path: Path, filename: str) -> tuple[Artifact, str]:
-    kind = media_type(path, filename)
-    return artifacts.adopt(path), kind

@@ -90,7 +90,7 @@ def _step(name: str, jobs: Sequence[JobRecord]) -> StepRecord:
 
 
 def _output(record: OutputRecord) -> JSONObject:
-    if record.sha256 is None:
+    if record.sha256 is None and record.url is None:
         return {"name": record.name, "node_id": record.node_id, "value": record.value}
     return {
         "name": record.name,
@@ -99,6 +99,7 @@ def _output(record: OutputRecord) -> JSONObject:
         "sha256": record.sha256,
         "size_bytes": record.size_bytes,
         "media_type": record.media_type,
+        "url": record.url,
     }
 
 

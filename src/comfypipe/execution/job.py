@@ -21,6 +21,7 @@ from comfypipe.execution.backoff import worth_another_try
 from comfypipe.execution.collect import collect_records
 from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.events import JobFailed, JobFinished, JobProgress, JobRetried
+from comfypipe.execution.remote import still_there, with_files_for
 from comfypipe.execution.submit import Attempt, attempts_at, job_record, key_of, rejoin, submit, withdraw
 from comfypipe.execution.values import values_of
 from comfypipe.execution.wait import wait
@@ -62,7 +63,8 @@ async def run_job(execution: Execution, job: Job, run: RunRecord) -> JobResult:
     key = job.digest if execution.cache else key_of(job, run)
     try:
         async with execution.same.hold(key):
-            result = await stored_result(execution, job, run) or await _execute(execution, job, run)
+            stored = await stored_result(execution, job, run)
+            result = stored or await _execute(execution, await with_files_for(execution, job), run)
     except ComfypipeError as error:
         execution.listener(JobFailed(run.id, job.step_id, job.item, error))
         raise
@@ -74,13 +76,17 @@ async def stored_result(execution: Execution, job: Job, run: RunRecord) -> JobRe
     """Return the stored outputs of a job with the same digest, when every byte of them is there; else None."""
     simulated = execution.backend_of(job).simulated
     origin = None if execution.cache else run.origin
-    for done, records in await execution.ledger.stored_jobs(job.digest, simulated=simulated, origin=origin):
-        if await asyncio.to_thread(_whole, execution, records):
-            if done.run_id != run.id or done.step != job.step_id or done.item != job.item:
-                ended = {"status": "completed", "simulated": done.simulated, "ended_ms": now_ms()}
-                taken = job_record(execution, job, run, cached_from=done.cached_from or done.id, **ended)
-                await execution.ledger.add_finished_job(taken, records)
-            return JobResult(values_of(records, execution.artifacts), cached=True, simulated=done.simulated)
+    for done, kept in await execution.ledger.stored_jobs(job.digest, simulated=simulated, origin=origin):
+        records = await still_there(execution, kept) if await asyncio.to_thread(_whole, execution, kept) else None
+        if records is None:
+            continue
+        if done.run_id != run.id or done.step != job.step_id or done.item != job.item:
+            ended = {"status": "completed", "simulated": done.simulated, "ended_ms": now_ms()}
+            taken = job_record(execution, job, run, cached_from=done.cached_from or done.id, **ended)
+            await execution.ledger.add_finished_job(taken, records)
+        elif records != kept:
+            await execution.ledger.replace_outputs(done.id, records)
+        return JobResult(values_of(records, execution.artifacts), cached=True, simulated=done.simulated)
     return None
 
 

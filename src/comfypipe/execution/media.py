@@ -42,6 +42,11 @@ def media_type(path: Path, filename: str) -> str:
     for offset, signature, kind in _SIGNATURES:
         if head.startswith(signature, offset):
             return kind
+    return named_type(filename)
+
+
+def named_type(filename: str) -> str:
+    """Return the media type that a file's name stands for."""
     # Without the system's tables: the same answer on every machine.
     known = _MORE_SUFFIXES.get(suffix_of(filename)) or MimeTypes().guess_type(filename, strict=False)[0]
     return known or "application/octet-stream"

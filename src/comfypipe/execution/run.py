@@ -11,6 +11,7 @@ from comfypipe.execution.chain import ChainResult, chain
 from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.events import RunFinished, RunStarted
 from comfypipe.execution.records import OutputValue, Run, StepRecord, time_of
+from comfypipe.execution.remote import brought
 from comfypipe.execution.submit import withdraw
 from comfypipe.execution.values import output_from_record, output_of, output_to_record
 from comfypipe.manifest.values import Value
@@ -35,7 +36,7 @@ async def run(execution: Execution, plan: Plan, record: RunRecord, *, resumed: b
     execution.listener(RunStarted(record.id, record.name, steps, resumed, record.continues))
     try:
         ended = await chain(execution, plan, record)
-        given, error = await _outputs(execution, plan, ended)
+        given, error = await _outputs(execution, plan, ended, record)
     except asyncio.CancelledError:
         await _end(execution, record, RunCancelled("cancelled before it had ended"))
         raise
@@ -83,13 +84,14 @@ def run_of(
 
 
 async def _outputs(
-    execution: Execution, plan: Plan, ended: ChainResult
+    execution: Execution, plan: Plan, ended: ChainResult, record: RunRecord
 ) -> tuple[Mapping[str, OutputValue], ComfypipeError | None]:
     """Return the outputs of the run, or the error that keeps it from having them."""
     if ended.error is not None:
         return {}, ended.error
     try:
-        return await asyncio.to_thread(_with_files, outputs(plan, ended.outputs), execution.artifacts), None
+        values = await brought(execution, outputs(plan, ended.outputs), record)
+        return await asyncio.to_thread(_with_files, values, execution.artifacts), None
     except ComfypipeError as error:
         return {}, error
 

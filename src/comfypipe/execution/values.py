@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from comfypipe._types import JSON, JSONObject
 from comfypipe.execution.media import media_of, media_type
 from comfypipe.execution.records import Output, OutputValue
-from comfypipe.manifest.values import FileValue, Value
+from comfypipe.manifest.values import FileValue, RemoteFile, Value
 from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
 from comfypipe.store.records import OutputRecord
@@ -49,14 +49,16 @@ def values_of(records: Sequence[OutputRecord], artifacts: ArtifactStore) -> Mapp
 
 
 def _value_of(record: OutputRecord, artifacts: ArtifactStore) -> Value:
-    if record.sha256 is None:
+    if record.sha256 is None and record.url is None:
         value: Value = record.value
         return value
     return FileValue(
         filename=record.filename or record.name,
         media=media_of(record.media_type or ""),
-        path=artifacts.path(record.sha256),
+        path=artifacts.path(record.sha256) if record.sha256 is not None else None,
+        url=record.url,
         sha256=record.sha256,
+        remote=None if record.value is None else RemoteFile(**record.value),
     )
 
 

@@ -12,6 +12,32 @@ FOLDER = "comfypipe"
 _WORDS = {"image": "an image", "mask": "a mask", "video": "a video", "audio": "a sound file", "file": "a file"}
 
 
+class RemoteFile(Struct, frozen=True):
+    """
+    Where a file is that a run made and that stays with its backend until somebody asks for it.
+
+    Attributes:
+        backend: URL of the backend.
+        prompt_id: The attempt that made it.
+        server: Which server of the backend has the run, and *remote_id* what it calls it there.
+        node_id: The node that saved it; with *key*, *subfolder* and *kind* as `OutputFile` has them.
+    """
+
+    backend: str
+    prompt_id: str
+    server: str | None
+    remote_id: str | None
+    node_id: str
+    key: str
+    subfolder: str
+    kind: str
+
+    @property
+    def run(self) -> str:
+        """What tells its run from others."""
+        return f"{self.backend}\n{self.server}\n{self.remote_id or self.prompt_id}"
+
+
 class FileValue(Struct, frozen=True):
     """
     A file that is an input's value.
@@ -22,6 +48,7 @@ class FileValue(Struct, frozen=True):
         path: Where it lies on this machine; None when only *url* is known.
         url: Where it can be fetched from.
         sha256: Of its bytes, as hex; None until a URL has been fetched.
+        remote: Where it stays, for what a run of a remote backend made, fetched or not.
     """
 
     filename: str
@@ -29,6 +56,7 @@ class FileValue(Struct, frozen=True):
     path: Path | None = None
     url: str | None = None
     sha256: str | None = None
+    remote: RemoteFile | None = None
 
     @property
     def placeholder(self) -> bool:
@@ -37,7 +65,17 @@ class FileValue(Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """What tells it from other files: the digest of its bytes, else of where they come from."""
+        """
+        What tells it from other files: the digest of its bytes, else of where they come from.
+
+        What stays remote is named by the run that made it, also when it was fetched since: names of files in prompts
+        and digests of jobs are the same before and after.
+        """
+        if self.remote is not None:
+            from hashlib import sha256
+
+            place = f"{self.remote.run}\n{self.remote.node_id}\n{self.remote.subfolder}\n{self.filename}"
+            return sha256(place.encode(errors="replace")).hexdigest()
         if self.sha256 is not None:
             return self.sha256
         from hashlib import sha256  # not on the way to listing manifests

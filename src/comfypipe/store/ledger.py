@@ -173,6 +173,21 @@ class Ledger:
 
         await self._worker.write(write)
 
+    async def keep_fetched(self, run_id: str, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store, by URL, what became known of files that a run's jobs had left elsewhere when they were fetched."""
+
+        def write(connection: Connection) -> None:
+            for row in connection.execute(_LEFT_ELSEWHERE, {"run": run_id}):
+                if row["url"] in found:
+                    where = {name: row[name] for name in ("job_id", "name", "position")}
+                    update(connection, "outputs", where, found[row["url"]])
+
+        await self._worker.write(write)
+
+    async def replace_outputs(self, job_id: str, given: Sequence[OutputRecord]) -> None:
+        """Store the outputs of a job in place of what was stored of them."""
+        await self._worker.write(lambda connection: _add_outputs(connection, job_id, given))
+
     # Attempts
 
     async def intend(self, job: JobRecord, attempt: AttemptRecord) -> None:
@@ -246,6 +261,9 @@ _ATTEMPTS_OF_RUN = """
     ORDER BY attempts.created_ms, attempts.number"""
 _ATTEMPTS_AT = "SELECT * FROM attempts WHERE job_id = :job ORDER BY number"
 _OUTPUTS_OF = "SELECT * FROM outputs WHERE job_id = :job ORDER BY name, position"
+_LEFT_ELSEWHERE = """
+    SELECT job_id, outputs.name, position, url FROM outputs JOIN jobs ON jobs.id = outputs.job_id
+    WHERE jobs.run_id = :run AND url IS NOT NULL AND sha256 IS NULL"""
 _STORED_JOBS = """
     SELECT * FROM jobs WHERE digest = :digest AND status = 'completed' AND simulated IN (:real, :simulated)
     ORDER BY simulated, created_ms DESC LIMIT 3"""

@@ -113,7 +113,8 @@ class OutputRecord:
 
     Attributes:
         position: Among several files under one name, from 0.
-        url: Where a file lies that stays with a remote backend until somebody asks for it; it has no *sha256* yet.
+        url: Where a file lies that stays with a remote backend; it has no *sha256* until somebody has asked for it.
+        value: A plain value; of a file that stays remote, how its backend is asked for it.
     """
 
     job_id: str

@@ -147,7 +147,7 @@ def test_text_becomes_what_the_type_says(spec: InputSpec, text: object, value: o
         (
             ImageInput(),
             [FileValue("a", "image")],
-            "opens [FileValue(filename='a', media='image', path=None, url=None, sha256=None)] as image",
+            "opens [FileValue(filename='a', media='image', path=None, url=None, sha256=None, remote=None)] as image",
             None,
         ),
         (VideoInput(), FileValue("a.png", "image"), "takes a video, not an image", None),
