@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from comfypipe.cli.commands import catalog, runs
+from comfypipe.cli.commands import batch, catalog, runs
 from comfypipe.cli.commands.diff import diff
 from comfypipe.cli.commands.doctor import doctor
 from comfypipe.cli.commands.engine import engine
@@ -35,4 +35,4 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "engine": engine,
     "doctor": doctor,
 }
-GROUPS: Mapping[str, typer.Typer] = {"runs": runs.group, "catalog": catalog.group}
+GROUPS: Mapping[str, typer.Typer] = {"batch": batch.group, "runs": runs.group, "catalog": catalog.group}
