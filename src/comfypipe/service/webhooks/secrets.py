@@ -110,7 +110,8 @@ def active(connection: Connection, tenant: str, now_ms: int) -> list[SecretRecor
     """Return the secrets that sign a tenant's deliveries, newest first."""
     query = (
         "SELECT id, tenant, sha256, created_ms, expires_ms FROM webhook_secrets "
-        "WHERE tenant = :tenant AND (expires_ms IS NULL OR expires_ms > :now) ORDER BY created_ms DESC, expires_ms IS NOT NULL, expires_ms DESC, id"
+        "WHERE tenant = :tenant AND (expires_ms IS NULL OR expires_ms > :now) "
+        "ORDER BY expires_ms IS NOT NULL, created_ms DESC, id"
     )
     return [SecretRecord(**row) for row in connection.execute(query, {"tenant": tenant, "now": now_ms})]
 
