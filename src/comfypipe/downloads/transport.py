@@ -65,7 +65,7 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
     def __init__(self, policy: AddressPolicy, resolver: Resolver, context: ssl.SSLContext | None) -> None:
         self._policy = policy
         self._resolver = resolver
-        self._context = context or httpx.create_ssl_context(trust_env=False)
+        self._context = context
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -86,6 +86,8 @@ class _GuardedTransport(httpx.AsyncBaseTransport):
         allowed = self._policy.allows(location)
         key = location.origin if allowed else location.scheme
         if key not in self._pools:
+            if self._context is None and location.scheme == "https":  # takes a while to make
+                self._context = httpx.create_ssl_context(trust_env=False)
             policy = self._policy if allowed else AddressPolicy()
             self._pools[key] = httpcore.AsyncConnectionPool(
                 ssl_context=self._context,
