@@ -10,6 +10,7 @@ from comfypipe.errors import UsageError
 from comfypipe.store.batches import BatchTable
 from comfypipe.store.connection import Connection, Values
 from comfypipe.store.migrations import LEDGER
+from comfypipe.store.pruning import Pruning
 from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, R, RunRecord, columns, record_of, stored
 from comfypipe.store.statements import insert, update
 from comfypipe.store.worker import DatabaseWorker
@@ -32,6 +33,7 @@ class Ledger:
     def __init__(self, location: Path | str) -> None:
         self._worker = DatabaseWorker(location, LEDGER)
         self.batches = BatchTable(self._worker)
+        self.pruning = Pruning(self._worker)
 
     async def close(self) -> None:
         """Finish what is being written."""

@@ -57,7 +57,8 @@ def report(console: Console, made: "Run") -> int:
         if not files:
             console.result(f"{output}: {value}")
     if made.failure is not None:
-        raise made.failure
+        Console().error(made.failure)  # as JSON the run says it itself: there is one document, whatever happens
+        return made.failure.exit_status
     took = f" in {made.duration_s:.1f} s" if made.duration_s is not None else ""
     stored = ", all from the store" if made.cached else ""
     console.say(f"{made.name} {made.status}{took}{stored}")

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comfypipe.cli.commands.runs_upkeep import RunId, cancel, prune, retry
 from comfypipe.cli.console import Console, columns, plural
 from comfypipe.cli.options import AsJson, ProjectFolder
 
 if TYPE_CHECKING:
     from comfypipe.execution.details import JobDetails, RunDetails
     from comfypipe.execution.records import Run
-
-RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, its beginning, or `latest`.")]
 
 group = typer.Typer(help="List, show and look into runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -65,6 +64,11 @@ def outputs(run_id: RunId, project: ProjectFolder = None, as_json: AsJson = Fals
             console.result(f"{file.path}\t{file.filename}")
         if not files:
             console.result(f"{name}: {value}")
+
+
+group.command()(cancel)
+group.command()(retry)
+group.command()(prune)
 
 
 def _details(project: Path | None, run_id: str) -> "RunDetails":
