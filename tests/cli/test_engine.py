@@ -71,6 +71,90 @@ def test_files_go_to_the_projects_folder(examples: Path) -> None:
     assert (examples / ".comfypipe" / "engine" / "output" / "made_00001_.png").is_file()
 
 
+NODES = """
+import comfypipe.engine
+from comfypipe.engine import Image
+
+@comfypipe.engine.node("Brighter")
+def brighter(image: Image, by: float = 0.1) -> Image:
+    return (image + by).clip(0, 1)
+"""
+CATALOG = {"FromServer": {"input": {"required": {}}, "output": ["IMAGE"], "name": "FromServer", "category": ""}}
+
+
+def served_classes(*arguments: str) -> set[str]:
+    """Return the node classes that the command serves."""
+    with engine("--json", "--port", "0", *arguments) as process:
+        return set(get_json(f"{ready(process)[0]}/object_info"))
+
+
+def test_nodes_of_ones_own_are_served(here: Path) -> None:
+    """Those of a file, with no project there, and nothing left behind beside the folder that was named."""
+    (here / "mine.py").write_text(NODES)
+    found = served_classes("--folder", "served", "--nodes", "mine.py")
+    assert ({"Brighter", "LoadImage"} <= found, "KSampler" in found) == (True, False)
+    assert {"mine.py", "served", "__pycache__"} >= {each.name for each in here.iterdir()}
+
+
+def test_stand_ins_are_those_of_a_catalog(here: Path) -> None:
+    """Of the file that is named, or of all that the project keeps."""
+    (here / "catalog.json").write_text(json.dumps(CATALOG))
+    assert {"FromServer", "KSampler"} <= served_classes("--folder", "served", "--simulate", "--catalog", "catalog.json")
+    (here / "pyproject.toml").write_text("[tool.comfypipe]\ncatalogs = '.'\n")
+    assert {"FromServer", "KSampler"} <= served_classes("--simulate")
+
+
+def test_it_is_a_backend_of_the_settings(here: Path) -> None:
+    """With its nodes and costs: what it simulates takes the time that is set."""
+    (here / "mine.py").write_text(NODES)
+    (here / "pyproject.toml").write_text(
+        "[tool.comfypipe.backends.rehearsal]\nurl = 'simulate:?memory_gb=1'\nnodes = 'mine.py'\n"
+    )
+    with engine("--json", "--port", "0", "--backend", "rehearsal") as process:
+        url, _ = ready(process)
+        assert {"Brighter", "KSampler"} <= set(get_json(f"{url}/object_info"))
+        prompt = {
+            "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 1}},
+            "2": {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "4x.pth"}},
+            "3": {"class_type": "Brighter", "inputs": {"image": ["1", 0]}},
+            "4": {"class_type": "ImageUpscaleWithModel", "inputs": {"upscale_model": ["2", 0], "image": ["3", 0]}},
+            "5": {
+                "class_type": "ImageScale",
+                "inputs": {
+                    "image": ["4", 0],
+                    "upscale_method": "area",
+                    "width": 2048,
+                    "height": 2048,
+                    "crop": "disabled",
+                },
+            },
+            "6": {"class_type": "ImageUpscaleWithModel", "inputs": {"upscale_model": ["2", 0], "image": ["5", 0]}},
+            "7": {"class_type": "PreviewImage", "inputs": {"images": ["6", 0]}},
+        }
+        post_json(f"{url}/prompt", {"prompt": prompt})
+        while not (history := get_json(f"{url}/history")):
+            pass
+    (entry,) = history.values()
+    failed = [data for name, data in entry["status"]["messages"] if name == "execution_error"]
+    assert [("6", "MemoryError")] == [(each["node_id"], each["exception_type"]) for each in failed]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--backend http://127.0.0.1:1", "http://127.0.0.1:1 is no engine that can be served"),
+        ("--backend simulate: --simulate", "--simulate and --backend exclude each other"),
+        ("--catalog x.json", "only what is simulated needs a catalog"),
+        ("--backend simulate:?sped=2", 'simulate: has no setting "sped"'),
+        ("--nodes none.py", "the nodes of none.py cannot be loaded"),
+    ],
+)
+def test_settings_that_do_not_fit(arguments: str, message: str, here: Path, typed: Type) -> None:
+    """Are named, and nothing is served."""
+    result = typed("engine", "--folder", "served", *arguments.split())
+    assert (2, message) == (result.status, result.err[: len(message)])
+
+
 def test_without_project_and_folder(here: Path, typed: Type) -> None:
     """It does not guess where files are to go."""
     result = typed("engine", "--port", "0")

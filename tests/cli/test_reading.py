@@ -103,6 +103,30 @@ def test_validate_passes_the_examples(examples: Path, typed: Type) -> None:
     assert "unchecked in upscale: ImageUpscaleWithModel, UpscaleModelLoader\n" in result.err
 
 
+def test_validate_knows_nodes_of_ones_own(here: Path, typed: Type) -> None:
+    """Those that a backend of the settings has: a wrong input is an error, and nothing is unchecked."""
+    nodes = (
+        "import comfypipe.engine\nfrom comfypipe.engine import Image\n"
+        "@comfypipe.engine.node('Brighter')\ndef brighter(image: Image, by: float) -> Image:\n    return image + by\n"
+    )
+    files = {
+        "pyproject.toml": "[tool.comfypipe.backends.mine]\nurl = 'embedded:'\nnodes = ['mine.py']\n",
+        "mine.py": nodes,
+        "manifests/a.yaml": "apiVersion: comfypipe/v1\nkind: Workflow\nworkflow: workflows/a.json\n",
+        "workflows/a.json": """{
+            "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 1}},
+            "2": {"class_type": "Brighter", "inputs": {"image": ["1", 0], "by": "much"}},
+            "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}}""",
+    }
+    for name, text in files.items():
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text(text)
+    result = typed("validate")
+    assert (3, "1 error in 1 manifest\n") == (result.status, result.out)
+    assert "node 2 (Brighter): Failed to convert an input value to a FLOAT value: by, much" in result.err
+    assert "unchecked" not in result.err
+
+
 def test_validate_reports_everything_at_once(examples: Path, typed: Type) -> None:
     """Findings of one pass: a key that is not there, a default out of range, a misspelt reference; exit status 3."""
     card = examples / "manifests" / "card.yaml"

@@ -217,7 +217,7 @@ class EmbeddedBackend:
         return run
 
 
-def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> EmbeddedBackend:  # noqa: ARG001  url: the seam of all
+def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> EmbeddedBackend:
     """
     Open ``embedded:``.
 
@@ -229,10 +229,18 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Embe
     Raises:
         UsageError: Nodes of one's own cannot be loaded.
     """
+    return create_in(layout.engine, url, settings, layout)
+
+
+def create_in(
+    folder: Path,
+    url: str,  # noqa: ARG001  the seam of all
+    settings: Mapping[str, Any],
+    layout: ProjectLayout,
+) -> EmbeddedBackend:
+    """Open ``embedded:`` with its files in *folder*; the rest as `create`."""
     registry = own_registry(settings.get("nodes", ()), layout)
-    return EmbeddedBackend(
-        layout.engine, registry=registry, cache_bytes=settings.get("cache_bytes", DEFAULT_CACHE_BYTES)
-    )
+    return EmbeddedBackend(folder, registry=registry, cache_bytes=settings.get("cache_bytes", DEFAULT_CACHE_BYTES))
 
 
 def own_registry(nodes: str | Sequence[str], layout: ProjectLayout) -> Registry:

@@ -15,6 +15,9 @@ SCHEMES: Mapping[str, str] = {
     "simulate": "comfypipe.backends.simulate",
     "http": "comfypipe.backends.comfyui",
     "https": "comfypipe.backends.comfyui",
+    "comfyicu": "comfypipe.backends.comfyicu",
+    "comfyicu+https": "comfypipe.backends.comfyicu",
+    "comfyicu+http": "comfypipe.backends.comfyicu",
 }
 """By URL scheme, the module whose ``create(url, settings, layout)`` opens it."""
 
@@ -35,7 +38,7 @@ def open_backend(url_or_name: str, layout: ProjectLayout, more: Mapping[str, Any
     Raises:
         UsageError: No such name, or no backend for URLs of this kind.
     """
-    url, settings = _resolve(url_or_name, layout.settings.backends)
+    url, settings = resolve(url_or_name, layout.settings.backends)
     scheme = _scheme(url)
     if scheme is None or scheme not in SCHEMES:
         raise _unknown(url_or_name, scheme, layout.settings.backends)
@@ -78,7 +81,16 @@ class BackendPool:
             await backend.close()
 
 
-def _resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+def resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """
+    Return the URL that is meant, and the settings that go with it.
+
+    Args:
+        named: The backends of the project's settings.
+
+    Raises:
+        UsageError: The one of that name has no URL.
+    """
     entry = named.get(url_or_name, url_or_name)
     if isinstance(entry, str):
         return entry, {}

@@ -84,9 +84,14 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Simu
     Raises:
         UsageError: A setting that there is not, or a value that it cannot have.
     """
+    return create_in(layout.engine, url, settings, layout)
+
+
+def create_in(folder: Path, url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> SimulateBackend:
+    """Open ``simulate:`` with its files in *folder*; the rest as `create`."""
     asked = _asked(url, settings)
     return SimulateBackend(
-        layout.engine,
+        folder,
         url=url,
         real=own_registry(asked.get("nodes", ()), layout),
         catalogs=_catalogs(layout, asked.get("catalog")),

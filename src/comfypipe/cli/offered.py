@@ -23,7 +23,9 @@ Server: TypeAlias = Annotated[
 
 def offered(layout: "ProjectLayout | None", catalog: Path | None, backend: str | None) -> "ObjectInfo | None":
     """
-    Return the object_info of *catalog* or *backend*; without either, the engine's own and the project's kept catalogs.
+    Return the object_info of *catalog* or *backend*; without either, what is known without asking.
+
+    That is the engine's own, the kept catalogs of the project, and node classes of the user's own.
 
     Raises:
         UsageError: Both are given, or a server without a project.
@@ -58,12 +60,13 @@ def ask(layout: "ProjectLayout", url: str) -> "ObjectInfo | None":
 
 
 def _kept(layout: "ProjectLayout | None") -> "ObjectInfo":
+    from comfypipe.cli.known import Known, own_nodes
     from comfypipe.engine.offline import object_info
-    from comfypipe.prompt.object_info import ObjectInfo, read_object_info
+    from comfypipe.prompt.object_info import read_object_info
 
     own = object_info()
     kept = sorted(layout.catalogs.glob("*.json")) if layout and layout.catalogs.is_dir() else []
     raw = own.to_json()
     for each in kept:
         raw = raw | read_object_info(each).to_json()
-    return ObjectInfo(raw, missing_hint=own.missing_hint)
+    return Known(raw, lambda: own_nodes(layout), missing_hint=own.missing_hint)

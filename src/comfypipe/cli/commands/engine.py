@@ -2,8 +2,9 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,7 @@ from comfypipe.errors import ProjectNotFound, UsageError
 if TYPE_CHECKING:
     from comfypipe.engine.executor import Engine
     from comfypipe.engine.server.faults.faults import Faults
+    from comfypipe.project import ProjectLayout
 
 
 def engine(
@@ -29,6 +31,29 @@ def engine(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Stand in for nodes that need a model, as simulate: does.")
     ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            "--backend",
+            "-b",
+            metavar="URL",
+            help="Be this engine: a backend of the project's settings, or a URL, with its nodes, catalog and costs.",
+            show_default=False,
+        ),
+    ] = None,
+    nodes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--nodes",
+            metavar="MODULE",
+            help="Have a module's or file's node classes; repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --simulate: stand in for all of this object_info.", show_default=False),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,8 +79,12 @@ def engine(
     if faults:
         _list_faults(console)
         return
-    address, place, played = (host, port), folder or _default_folder(), _faults(fault or [], delay, test)
-    _serve(console, address, place, simulate=simulate, jobs_api=jobs_api, faults=played)
+    played = _faults(fault or [], delay, test)
+    if backend is not None and simulate:
+        raise UsageError("--simulate and --backend exclude each other", hint='write --backend "simulate:?speed=20"')
+    more = {"nodes": nodes or [], "catalog": catalog}
+    served = _engine(folder, backend or ("simulate:" if simulate else "embedded:"), more)
+    _serve(console, (host, port), served, jobs_api=jobs_api, faults=played)
 
 
 def _list_faults(console: Console) -> None:
@@ -81,9 +110,8 @@ def _faults(specs: list[str], delay_s: float, test: bool) -> "Faults | None":
 def _serve(
     console: Console,
     address: tuple[str, int],
-    folder: Path,
+    engine: "Engine",
     *,
-    simulate: bool,
     jobs_api: bool,
     faults: "Faults | None",
 ) -> None:
@@ -97,32 +125,44 @@ def _serve(
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     host, port = address
     try:
-        serve(_engine(folder, simulate), host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
+        serve(engine, host=host, port=port, jobs_api=jobs_api, faults=faults, on_ready=ready)
     except KeyboardInterrupt:
         console.say("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _engine(folder: Path, simulate: bool) -> "Engine":
-    from comfypipe.engine.catalog import core_registry
-    from comfypipe.engine.executor import Engine
-    from comfypipe.engine.registry import Folders
+def _engine(folder: Path | None, url_or_name: str, more: Mapping[str, Any]) -> "Engine":
+    """Return the engine of a backend, with its files in *folder*."""
+    from comfypipe.backends import embedded, simulate
+    from comfypipe.backends.registry import resolve
 
-    folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
-    if not simulate:
-        return Engine(folders)
-    from comfypipe.engine.simulation.registry import simulating_registry
+    layout = _layout(folder)
+    url, settings = resolve(url_or_name, layout.settings.backends)
+    scheme = url.partition(":")[0]
+    if scheme not in ("embedded", "simulate"):
+        raise UsageError(f"{url_or_name} is no engine that can be served", hint="take an embedded: or simulate: one")
+    if more["catalog"] is not None and scheme != "simulate":
+        raise UsageError("only what is simulated needs a catalog", hint="add --simulate")
+    given = dict(settings)
+    if more["nodes"]:
+        own = settings.get("nodes", ())
+        given["nodes"] = [*([own] if isinstance(own, str) else own), *more["nodes"]]
+    if more["catalog"] is not None:
+        given["catalog"] = str(more["catalog"].absolute())
+    create_in = embedded.create_in if scheme == "embedded" else simulate.create_in
+    return create_in(folder or layout.engine, url, given, layout).engine
 
-    return Engine(folders, simulating_registry(core_registry()))
 
-
-def _default_folder() -> Path:
-    from comfypipe.project import ProjectLayout
+def _layout(folder: Path | None) -> "ProjectLayout":
+    from comfypipe.project import ProjectLayout, Settings
 
     try:
-        return ProjectLayout.find().engine
+        return ProjectLayout.find()
     except ProjectNotFound as error:
-        raise UsageError(
-            "there is no project here, and no folder was named", hint="--folder DIR says where the files go"
-        ) from error
+        if folder is None:
+            raise UsageError(
+                "there is no project here, and no folder was named", hint="--folder DIR says where the files go"
+            ) from error
+        # Named, so that nothing is made here to look for catalogs.
+        return ProjectLayout(Path.cwd(), Settings(catalogs=".comfypipe/catalogs"))
