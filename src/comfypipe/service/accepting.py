@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import orjson
-
 from comfypipe._types import JSONObject
 from comfypipe.errors import ComfypipeError, DownloadRefused, ManifestInvalid, PlanError, PromptInvalid
 from comfypipe.execution.resume import seeds_of
@@ -22,6 +20,7 @@ from comfypipe.service.times import now_ms
 from comfypipe.service.workflows import find_workflow, put_workflow
 from comfypipe.store.connection import Connection
 from comfypipe.store.ids import new_run_id
+from comfypipe.store.jsontext import to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,7 @@ def _row(asked: Asked, seeds: JSONObject | None) -> RunRow:
         "preset": request.preset,
         "seeds": seeds,
         "extra_data": request.extra_data,
+        "extended": request.extended or None,
     }
     return RunRow(
         id=new_id(),
@@ -122,7 +122,7 @@ def _row(asked: Asked, seeds: JSONObject | None) -> RunRow:
 
 
 def _writer(parts: Parts, asked: Asked, run: RunRow) -> Callable[[Connection], Accepted | Problem]:
-    answer = Answer(200, orjson.dumps({"id": run.id}).decode())
+    answer = Answer(200, to_text({"id": run.id}))
     audit = AuditRow(run.created_ms, run.tenant, run.key_id, "run.create", run.id, asked.origin)
 
     def write(connection: Connection) -> Accepted | Problem:

@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -15,7 +15,8 @@ from comfypipe.service.errors import Problem, problem
 from comfypipe.service.keys import Gate
 from comfypipe.service.keys.keyring import KeyRing
 from comfypipe.service.links import BASE_PATH
-from comfypipe.service.routes import runs
+from comfypipe.service.loopback import LoopbackOnly
+from comfypipe.service.routes import events, files, health, runs, workflows
 from comfypipe.service.service import opened
 from comfypipe.service.settings import ServiceSettings
 from comfypipe.service.webhooks import routes as webhooks
@@ -23,19 +24,27 @@ from comfypipe.service.webhooks import routes as webhooks
 _KINDS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException], None] | None = None) -> FastAPI:
     """
     Return the service as an application; it is open while its lifespan lasts.
 
     ``app.state.service`` is the `Service`, ``app.state.gate`` what requests have to pass.
+
+    Args:
+        on_failure: Told why it could not be opened, beside the server, which only logs that.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as service:
-            app.state.service = service
-            app.state.gate = Gate(KeyRing(service.parts.worker) if settings.authenticate else None)
-            yield
+        try:
+            async with opened(settings) as service:
+                app.state.service = service
+                app.state.gate = Gate(KeyRing(service.parts.worker) if settings.authenticate else None)
+                yield
+        except ComfypipeError as error:
+            if on_failure is not None:
+                on_failure(error)
+            raise
 
     app = FastAPI(
         title="comfypipe",
@@ -46,9 +55,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    for noun in (runs, webhooks):
+    for noun in (workflows, runs, events, files, health, webhooks):
         app.include_router(noun.router, prefix=BASE_PATH)
+    app.include_router(health.probes)
     app.add_middleware(BodyLimits, most_bytes=settings.prompt_bytes, streams=_streams)
+    if not settings.authenticate:
+        app.add_middleware(LoopbackOnly)
     app.add_exception_handler(Problem, _tell_problem)
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
@@ -57,8 +69,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 
 def _streams(scope: Scope) -> bool:
-    """Whether a request's body is read piece by piece: that of an upload is, by its route."""
-    return str(scope["path"]).startswith(f"{BASE_PATH}/uploads")
+    """Return whether a request's body is an upload, which its route writes to the disk as it comes."""
+    return scope["method"] == "PUT" and str(scope["path"]).startswith(f"{BASE_PATH}/files/")
 
 
 def _tell_problem(_request: Request, error: Exception) -> Response:

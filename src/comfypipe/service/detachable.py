@@ -1,5 +1,6 @@
-"""Backends that can be let go of while runs go on there."""
+"""Backends that can be let go of while runs go on there, and whose results can be seen whole."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,30 @@ from comfypipe.errors import BackendUnavailable
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
+_KEPT_RESULTS = 256
+
 
 class Detachment:
-    """Whether the service is on its way out: then runs are left alone, for the next process to take up."""
+    """
+    What the service has to do with its backends beside execution.
+
+    Attributes:
+        begun: Whether the service is on its way out: then runs are left alone, for the next process to take up.
+    """
 
     def __init__(self) -> None:
         self.begun = False
+        self._results: OrderedDict[str, RunResult] = OrderedDict()
+
+    def note(self, prompt_id: str, result: RunResult) -> None:
+        """Keep for a moment how an attempt ended: execution keeps its files, we tell what its nodes showed too."""
+        self._results[prompt_id] = result
+        if len(self._results) > _KEPT_RESULTS:
+            self._results.popitem(last=False)
+
+    def result(self, prompt_id: str) -> RunResult | None:
+        """Return how an attempt ended that was waited for just now."""
+        return self._results.pop(prompt_id, None)
 
     def opener(self) -> Callable[[str, ProjectLayout], Backend]:
         """Return what opens backends that heed it."""
@@ -55,7 +74,9 @@ class _Detachable:
         return await self._backend.find(prompt_id, server)
 
     async def wait(self, handle: RunHandle, on_progress: OnProgress | None = None) -> RunResult:
-        return await self._backend.wait(handle, on_progress)
+        result = await self._backend.wait(handle, on_progress)
+        self._detachment.note(handle.prompt_id, result)
+        return result
 
     async def fetch(self, output: OutputFile, destination: Path) -> None:
         await self._backend.fetch(output, destination)

@@ -70,7 +70,9 @@ class Dispatcher:
             work.task.cancel()
             await asyncio.wait([work.task])
         self._waiting.remove(run.tenant, lambda each: each[0].id == run.id)
-        self._ready.remove(run.tenant, lambda each: each[0].id == run.id)
+        ready = self._ready.remove(run.tenant, lambda each: each[0].id == run.id)
+        if ready is not None:
+            await asyncio.to_thread(ready[1].hold.release)
         await self._end_cancelled(run)
 
     async def close(self, drain_s: float) -> None:

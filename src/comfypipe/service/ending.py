@@ -17,11 +17,13 @@ class Ending:
 
     Attributes:
         files: What it saved, as the row keeps it.
+        shown: What its nodes showed.
         error: Why it failed; None when it completed.
         run_time_ms: How long it was executed; None when it never was.
     """
 
     files: list[JSON] = field(default_factory=list)
+    shown: JSONObject | None = None
     error: JSONObject | None = None
     run_time_ms: int | None = None
     download_ms: int | None = None
@@ -49,6 +51,7 @@ async def store_end(parts: Parts, run: RunRow, ending: Ending) -> None:
         "attempts": ending.attempts,
         "simulated": int(ending.simulated),
         "output": ending.files if ending.error is None else None,
+        "shown": ending.shown,
         "error": ending.error,
     }
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from starlette.responses import Response
+
+from comfypipe.store.jsontext import to_text
 
 
 class Problem(Exception):
@@ -47,15 +48,10 @@ def problem(
         message: What is wrong: the body's ``message``.
         extra: Further keys of the body, such as ``diagnostics``.
     """
-    body = orjson.dumps({"error": kind, "message": _writable(message), **extra}, default=str)
-    return Response(body, status, dict(headers or {}), media_type="application/json")
+    body = to_text({"error": kind, "message": message, **extra})
+    return Response(body.encode(), status, dict(headers or {}), media_type="application/json")
 
 
 def unknown(what: str) -> Problem:
     """Return the answer for an id that is nobody's, or another tenant's: nobody can tell which."""
     return Problem(404, "not-found", f"there is no such {what}")
-
-
-def _writable(text: str) -> str:
-    """Return *text* without halves of surrogate pairs, which UTF-8 cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,9 +1,8 @@
 """Requests that are sent again: the same key and payload get the same answer, and nothing is done twice."""
 
 import hashlib
+import json
 from dataclasses import dataclass
-
-import orjson
 
 from comfypipe._types import JSONObject
 from comfypipe.service.errors import Problem
@@ -53,7 +52,7 @@ def read_key(text: str | None, principal: Principal, path: str, payload: JSONObj
     if not 0 < len(text) <= _MAX_KEY or not text.isascii() or not text.isprintable():
         message = f"{HEADER} takes 1 to {_MAX_KEY} printable ASCII characters"
         raise Problem(400, "invalid-idempotency-key", message)
-    canonical = orjson.dumps([path, payload], option=orjson.OPT_SORT_KEYS)
+    canonical = json.dumps([path, payload], sort_keys=True, separators=(",", ":")).encode()
     return IdempotencyKey(f"{principal.tenant}/{principal.key_id or ''}", text, hashlib.sha256(canonical).hexdigest())
 
 

@@ -1,10 +1,12 @@
-"""Bodies of JSON, as routes read them."""
+"""Bodies of JSON, as routes read and write them."""
 
 from starlette.requests import Request
+from starlette.responses import Response
 
-from comfypipe._types import JSONObject
+from comfypipe._types import JSON, JSONObject
 from comfypipe.service.errors import Problem
 from comfypipe.service.requests import read_body
+from comfypipe.store.jsontext import to_text
 
 
 async def read_json(request: Request) -> JSONObject:
@@ -20,3 +22,8 @@ async def read_json(request: Request) -> JSONObject:
     if kind != "application/json" and not kind.endswith("+json"):
         raise Problem(415, "unsupported-media-type", "the body has to be application/json")
     return read_body(await request.body())
+
+
+def json_reply(value: JSON, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    """Return a response that holds *value*, halves of surrogate pairs included: prompts may have them."""
+    return Response(to_text(value).encode(), status, headers, media_type="application/json")

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Literal
 
-import orjson
-
 from comfypipe.service.links import Links
 from comfypipe.service.rows import RunRow
 from comfypipe.service.webhooks import outbox
 from comfypipe.service.wire import run_object
 from comfypipe.store.connection import Connection
+from comfypipe.store.jsontext import to_text
 
 RunEvent = Literal["run.started", "run.completed", "run.failed"]
 
@@ -33,5 +32,5 @@ class Notices:
         """Note that the receiver of *run*, where it has one, is to be told that it is as it is now."""
         if run.webhook is None:
             return
-        body = orjson.dumps(run_object(run, self._links, self._public_url or run.base_url))
+        body = to_text(run_object(run, self._links, self._public_url or run.base_url)).encode()
         outbox.enqueue(connection, run.tenant, run.id, event, run.webhook, body)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from comfypipe._types import JSON, JSONObject
 from comfypipe.errors import ComfypipeError
@@ -13,6 +13,20 @@ from comfypipe.plan.steps import PlacedFile
 
 Bring = Callable[[str, str], Coroutine[Any, Any, FileValue]]
 """Brings a URL's file to this machine, meant for a place relative to ComfyUI's folder."""
+
+
+class Brings(Protocol):
+    """What brings files: `service.fetching.Fetcher`."""
+
+    @property
+    def takes_urls(self) -> bool:
+        """Whether the backend fetches files itself."""
+
+    async def bring(self, url: str, path: str) -> FileValue:
+        """Bring a URL's file to this machine, meant for a place relative to ComfyUI's folder."""
+
+    async def put_model(self, path: str, file: FileValue) -> str | None:
+        """Put a model in place, and return its name for nodes where that is another one now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +43,12 @@ class Placed:
     download_ms: int
 
 
-async def place(prompt: JSONObject, files: Mapping[str, str], bring: Bring) -> Placed:
+async def place(prompt: JSONObject, files: Mapping[str, str], brings: Brings) -> Placed:
     """
     Bring the files of a run here, and return the prompt that names them where they will be.
 
-    Files below ``input`` are placed under a name made of their content, so that files of two runs that are called the
-    same never meet; whatever in the prompt is exactly the name that the client gave is changed with it. Models keep
-    their names.
+    Files are placed under a name made of their content, so that files of two runs that are called the same never meet;
+    whatever in the prompt is exactly the name that the client gave is changed with it.
 
     Args:
         files: By place relative to ComfyUI's folder, their URLs.
@@ -46,13 +59,19 @@ async def place(prompt: JSONObject, files: Mapping[str, str], bring: Bring) -> P
     began = time.monotonic()
     placed: list[PlacedFile] = []
     names: dict[str, str] = {}
-    for place, file in zip(files, await bring_all(files, bring), strict=True):
+    for place, file in zip(files, await bring_all(files, brings.bring), strict=True):
         folder, _, name = place.partition("/")
-        if folder == "input":
+        if folder != "input":
+            new_name = await brings.put_model(place, file)
+            if new_name is not None:
+                names[name.partition("/")[2]] = new_name
+            elif brings.takes_urls:
+                placed.append(PlacedFile(place, file))
+        elif file.path is None:
+            placed.append(PlacedFile(place, file))
+        else:
             names |= _names(name, file.placement)
             placed.append(PlacedFile(f"input/{file.placement}", file))
-        else:
-            placed.append(PlacedFile(place, file))
     return Placed(renamed(prompt, names), tuple(placed), round((time.monotonic() - began) * 1000))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from comfypipe.errors import InputInvalid
 from comfypipe.manifest.destinations import url_problem
 from comfypipe.manifest.load import Manifest
 from comfypipe.manifest.schema import MEDIA_TYPES, InputSpec, ListInput
-from comfypipe.manifest.values import FileValue
+from comfypipe.manifest.values import FileValue, safe_filename
 from comfypipe.plan.build import build
 from comfypipe.plan.library import load_library
 from comfypipe.plan.steps import Plan
@@ -99,8 +100,13 @@ class Published:
 async def _brought(value: JSON, media: str, bring: Bring) -> Any:
     if isinstance(value, list):
         return [await _brought(each, media, bring) for each in value]
-    file: FileValue = await bring(value, "input/file")
+    file: FileValue = await bring(value, f"input/{_filename(value)}")
     return replace(file, media=media)
+
+
+def _filename(url: str) -> str:
+    """Return the name that a URL gives its file."""
+    return safe_filename(unquote(urlsplit(url).path).rsplit("/", 1)[-1])
 
 
 def _media(spec: InputSpec) -> str:

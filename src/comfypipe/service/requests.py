@@ -1,5 +1,6 @@
 """What a client sends to have something run: read, checked, and refused in words that help."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ MAX_DEPTH = 64
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 _MAX_URL = 4096
 _MAX_NAME = 256
+_MAX_DESCRIPTION = 4096
 _MAX_TAGS = 32
 _MAX_TAG = 64
 _MAX_METADATA_BYTES = 16 * 1024
@@ -31,6 +33,8 @@ class RunRequest(Struct, frozen=True):
 
     Attributes:
         files: Where each file goes, relative to ComfyUI's folder, and the URL that it comes from.
+        validate: Refuse at once what the backend would refuse.
+        extended: Always tell of the run what ComfyICU does not.
     """
 
     prompt: JSONObject | None = None
@@ -44,6 +48,7 @@ class RunRequest(Struct, frozen=True):
     metadata: JSONObject | None = None
     extra_data: JSONObject | None = None
     validate: bool = False
+    extended: bool = False
 
 
 def read_body(body: bytes) -> JSONObject:
@@ -54,14 +59,28 @@ def read_body(body: bytes) -> JSONObject:
         Problem: It is none, or nests too deep.
     """
     try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        read = _parsed(body)
+    except (ValueError, RecursionError) as error:
         raise Problem(400, "invalid-json", f"the body is not JSON: {error}") from None
     if not isinstance(read, dict):
         raise Problem(400, "invalid-request", "the body has to be a JSON object")
     if _is_too_deep(read):
         raise Problem(400, "invalid-json", f"the body nests deeper than {MAX_DEPTH} levels")
     return read
+
+
+def _parsed(body: bytes) -> JSON:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in body.lower():
+            raise
+        # Half of a surrogate pair: ComfyUI takes it, and Python's own reader does.
+        return json.loads(body, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def read_request(body: JSONObject, settings: ServiceSettings) -> RunRequest:
@@ -87,7 +106,25 @@ def read_request(body: JSONObject, settings: ServiceSettings) -> RunRequest:
         metadata=_metadata(_read(given, "metadata", dict)),
         extra_data=_read(given, "extra_data", dict),
         validate=bool(_read(given, "validate", bool)),
+        extended=bool(_read(given, "extended", bool)),
     )
+
+
+def read_workflow(body: JSONObject, settings: ServiceSettings) -> JSONObject:
+    """
+    Return what is said of a workflow: ``name``, ``description``, ``tags``, ``accelerator``, as far as given.
+
+    Raises:
+        Problem: Something of it cannot be.
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    read = {
+        "name": _text(_read(given, "name", str), "name", _MAX_NAME) or None,
+        "description": _text(_read(given, "description", str), "description", _MAX_DESCRIPTION),
+        "tags": read_tags(given["tags"]) if "tags" in given else None,
+        "accelerator": _accelerator(given.get("accelerator"), settings),
+    }
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def read_tags(given: JSON) -> list[str]:
@@ -166,7 +203,7 @@ def _text(given: str | None, what: str, longest: int) -> str | None:
 
 
 def _metadata(given: JSONObject | None) -> JSONObject | None:
-    if given is not None and len(orjson.dumps(given)) > _MAX_METADATA_BYTES:
+    if given is not None and len(json.dumps(given)) > _MAX_METADATA_BYTES:
         raise _invalid(f"metadata takes at most {_MAX_METADATA_BYTES} bytes")
     return given
 

@@ -26,7 +26,8 @@ class RunRow:
         download_ms: How long it took to bring the files in place.
         attempts: How often it was submitted to a backend.
         cancelled: Whether somebody asked for its end.
-        output: Files that it saved, each ``{filename, sha256, media_type, size_bytes}``; None until it has completed.
+        output: Files that it saved, each ``{filename, node_id, sha256, …}``; None until it has completed.
+        shown: By node id, what output nodes showed, texts among it.
         error: Why it failed: ``type``, ``message``, and what else is known.
     """
 
@@ -55,6 +56,7 @@ class RunRow:
     cancelled: int = 0
     simulated: int = 0
     output: list[JSON] | None = None
+    shown: JSONObject | None = None
     error: JSONObject | None = None
 
     @property
@@ -92,7 +94,7 @@ class UploadRow:
 
 Row = TypeVar("Row", RunRow, WorkflowRow, UploadRow)
 
-_JSON = frozenset({"request", "tags", "metadata", "output", "error"})
+_JSON = frozenset({"request", "tags", "metadata", "output", "shown", "error"})
 
 
 def stored(row: Row) -> dict[str, Any]:

@@ -2,22 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from logging import getLogger
 
 from comfypipe._types import JSON, JSONObject
+from comfypipe.downloads.leases import Hold
 from comfypipe.errors import ComfypipeError
 from comfypipe.execution.events import Event, JobProgress, JobQueued, JobRetried
 from comfypipe.execution.job import run_job
-from comfypipe.execution.records import Run, files_in
+from comfypipe.execution.remote import brought
 from comfypipe.execution.run import run as run_plan
 from comfypipe.execution.submit import key_of, withdraw
 from comfypipe.plan.steps import Job, Plan
 from comfypipe.service.ending import Ending, store_end, store_start
 from comfypipe.service.failures import CANCELLED, failure_of
-from comfypipe.service.fetching import bring
+from comfypipe.service.fetching import Fetcher
+from comfypipe.service.gathering import files_of_job, files_of_run, shown_by
 from comfypipe.service.jobs import job_of, ledger_record
 from comfypipe.service.placing import place
 from comfypipe.service.rows import RunRow
@@ -25,7 +25,7 @@ from comfypipe.service.runs import find_run
 from comfypipe.service.state import Parts
 from comfypipe.service.telling import progress_data
 from comfypipe.service.times import now_ms
-from comfypipe.store.records import OPEN, OutputRecord, RunRecord
+from comfypipe.store.records import OPEN, RunRecord
 
 _log = getLogger(__name__)
 
@@ -37,6 +37,7 @@ class Prepared:
 
     Attributes:
         work: Its job, or the plan of a published workflow.
+        hold: Keeps its files until it has ended.
         recovered: An earlier process may have begun it.
     """
 
@@ -44,6 +45,7 @@ class Prepared:
     work: Job | Plan
     download_ms: int
     recovered: bool
+    hold: Hold
 
 
 async def prepare(parts: Parts, run_id: str, *, recovered: bool) -> Prepared | None:
@@ -55,9 +57,15 @@ async def prepare(parts: Parts, run_id: str, *, recovered: bool) -> Prepared | N
         await _withdraw_all(parts, run)
         await store_end(parts, run, Ending(error=CANCELLED))
         return None
+    hold = parts.downloads.hold()
     try:
-        return await _prepared(parts, run, recovered=recovered)
-    except ComfypipeError as error:
+        return await _prepared(parts, run, hold, recovered=recovered)
+    except BaseException as error:
+        await asyncio.to_thread(hold.release)
+        if not isinstance(error, Exception):
+            raise
+        if not isinstance(error, ComfypipeError):
+            _log.exception("the files of run %s", run.id)
         await store_end(parts, run, Ending(error=failure_of(error)))
         return None
 
@@ -74,6 +82,7 @@ async def execute(parts: Parts, prepared: Prepared) -> None:
         ending = performance.failed(failure_of(mistake))
     # Whoever cancels from here on is too late: the end is stored, and told, all the same.
     await asyncio.shield(asyncio.create_task(performance.end(ending)))
+    await asyncio.to_thread(prepared.hold.release)
 
 
 class _Performance:
@@ -87,6 +96,7 @@ class _Performance:
         self._record: RunRecord | None = None
         self._began: float | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._prompt_id = ""
         self._nodes: dict[str, str] = {}
 
     async def ending(self) -> Ending:
@@ -99,11 +109,14 @@ class _Performance:
             run = await run_plan(execution, work, self._record, resumed=self._prepared.recovered)
             if run.failure is not None:
                 raise run.failure
-            return self._ended(_files_of_run(run), simulated=run.simulated)
+            return self._ended(files_of_run(run), simulated=run.simulated)
         result = await run_job(execution, work, self._record)
+        await brought(execution, result.values, self._record)  # what a backend has left with itself
         key = key_of(work, self._record)
         records = (await parts.ledger.outputs([key]))[key]
-        return self._ended(_files_of_job(records), simulated=result.simulated)
+        made = parts.detachment.result(self._prompt_id)
+        ending = self._ended(files_of_job(records, made, self._prompt_id), simulated=result.simulated)
+        return replace(ending, shown=shown_by(made)) if made is not None else ending
 
     def failed(self, error: JSONObject) -> Ending:
         return replace(self._ended([], simulated=False), error=error)
@@ -119,13 +132,20 @@ class _Performance:
 
     def _ended(self, files: list[JSON], *, simulated: bool) -> Ending:
         run_time_ms = round((time.monotonic() - self._began) * 1000) if self._began is not None else None
-        return Ending(files, None, run_time_ms, self._prepared.download_ms, self._attempts, simulated)
+        return Ending(
+            files=files,
+            run_time_ms=run_time_ms,
+            download_ms=self._prepared.download_ms,
+            attempts=self._attempts,
+            simulated=simulated,
+        )
 
     def _listen(self, event: Event) -> None:
         match event:
             case JobQueued():
                 self._attempts = max(self._attempts, event.attempt)
                 self._nodes = event.nodes
+                self._prompt_id = event.prompt_id
             case JobProgress():
                 if event.progress.state == "started" and self._starting is None:
                     self._start()
@@ -142,30 +162,25 @@ class _Performance:
             self._parts.broadcast.tell(self._run.id, "progress", data)
 
 
-async def _prepared(parts: Parts, run: RunRow, *, recovered: bool) -> Prepared:
-    bring_here = partial(bring, parts)
+async def _prepared(parts: Parts, run: RunRow, hold: Hold, *, recovered: bool) -> Prepared:
     if "inputs" in run.request:
         began = time.monotonic()
-        plan = await _plan(parts, run)
-        return Prepared(run, plan, round((time.monotonic() - began) * 1000), recovered)
+        plan = await _plan(parts, run, hold)
+        return Prepared(run, plan, round((time.monotonic() - began) * 1000), recovered, hold)
+    prompt = run.request["prompt"]
     files = {path.removeprefix("/"): url for path, url in run.request.get("files", {}).items()}
-    placed = await place(run.request["prompt"], files, bring_here)
-    return Prepared(run, job_of(run, placed, timeout_s=parts.settings.run_timeout_s), placed.download_ms, recovered)
+    placed = await place(prompt, files, Fetcher(parts, hold, prompt))
+    job = job_of(run, placed, timeout_s=parts.settings.run_timeout_s)
+    return Prepared(run, job, placed.download_ms, recovered, hold)
 
 
-async def _plan(parts: Parts, run: RunRow) -> Plan:
-    published = parts.published
-    if published is None or run.workflow_id not in published:
-        raise ComfypipeError(f'the workflow "{run.workflow_id}" is not published any more')
-    inputs = await published.bring_inputs(run.workflow_id, run.request["inputs"], partial(bring, parts))
-    return await asyncio.to_thread(
-        published.plan,
-        run.workflow_id,
-        inputs,
-        preset=run.request.get("preset"),
-        object_info=None,
-        seeds=run.request.get("seeds"),
-    )
+async def _plan(parts: Parts, run: RunRow, hold: Hold) -> Plan:
+    published, name = parts.published, run.workflow_id
+    if published is None or name not in published:
+        raise ComfypipeError(f'the workflow "{name}" is not published any more')
+    inputs = await published.bring_inputs(name, run.request["inputs"], Fetcher(parts, hold, {}).bring)
+    preset, seeds = run.request.get("preset"), run.request.get("seeds")
+    return await asyncio.to_thread(published.plan, name, inputs, preset=preset, object_info=None, seeds=seeds)
 
 
 async def _withdraw_all(parts: Parts, run: RunRow) -> None:
@@ -173,32 +188,3 @@ async def _withdraw_all(parts: Parts, run: RunRow) -> None:
     for attempt in await parts.ledger.attempts(run.ledger_id):
         if attempt.status in OPEN:
             await withdraw(parts.execution(), attempt)
-
-
-def _files_of_job(records: Sequence[OutputRecord]) -> list[JSON]:
-    return [
-        {
-            "name": each.name,
-            "node": each.node_id,
-            "filename": each.filename,
-            "sha256": each.sha256,
-            "media_type": each.media_type,
-            "size_bytes": each.size_bytes,
-        }
-        for each in records
-        if each.sha256 is not None
-    ]
-
-
-def _files_of_run(run: Run) -> list[JSON]:
-    return [
-        {
-            "name": name,
-            "filename": file.filename,
-            "sha256": file.sha256,
-            "media_type": file.media_type,
-            "size_bytes": file.size_bytes,
-        }
-        for name, value in run.outputs.items()
-        for file in files_in(value)
-    ]

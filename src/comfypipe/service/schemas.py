@@ -118,3 +118,11 @@ class Health(_Wire):
     """How the service is."""
 
     status: str
+
+
+class Features(_Wire):
+    """Which service this is."""
+
+    service: str = Field(examples=["comfypipe"])
+    accelerators: list[str]
+    features: list[str]

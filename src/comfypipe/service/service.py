@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from logging import getLogger
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from comfypipe.backends.registry import BackendPool, split_urls
+from comfypipe.downloads.cache import DownloadCache
 from comfypipe.downloads.guard import AddressPolicy
 from comfypipe.errors import ComfypipeError, UsageError
 from comfypipe.execution.context import KeyedLocks
@@ -110,6 +112,8 @@ def _made(settings: ServiceSettings) -> Service:
         notices=Notices(links, settings.public_url, deliverer.wake),
         broadcast=Broadcast(),
         policy=policy,
+        downloads=DownloadCache(settings.data / "downloads", policy, max_bytes=settings.download_cache_bytes),
+        models=_models(settings),
         published=Published(settings.project) if settings.project is not None else None,
         same=KeyedLocks(),
         slots=asyncio.Semaphore(in_flight),
@@ -123,6 +127,12 @@ def _in_flight(settings: ServiceSettings) -> int:
     entry = settings.layout.settings.backends.get(settings.backend, settings.backend)
     named = entry if isinstance(entry, str) else entry.get("servers", entry.get("url", ""))
     return 2 * max(1, len(split_urls(named) if isinstance(named, str) else named))
+
+
+def _models(settings: ServiceSettings) -> Path | None:
+    """Return where models can be put: ComfyUI's folder, or that of the engine in this process."""
+    in_process = settings.backend.partition(":")[0] in ("embedded", "simulate")
+    return settings.layout.engine if in_process else settings.comfyui
 
 
 async def _tidy(parts: Parts) -> None:
@@ -142,6 +152,7 @@ async def _end(tasks: "list[asyncio.Task[None]]") -> None:
 
 
 async def _close(parts: Parts) -> None:
+    await parts.downloads.close()
     await parts.backends.close()
     await parts.ledger.close()
     await parts.worker.close()

@@ -25,6 +25,9 @@ class ServiceSettings:
         any_workflow: Whether a prompt may be run under any workflow id: the first run makes the id the tenant's. Ids
             of ComfyICU's web site then work as they are. Without it only known ids do.
         allow_origins: Exact origins that downloads and webhooks may reach though their addresses are not public.
+        allow_pickle: Whether models may be files that run code when they are loaded.
+        comfyui: ComfyUI's folder, where models can be put; None when it is not at hand.
+        download_cache_bytes: How much of what was downloaded is kept.
         public_url: What the service is called from outside, for the URLs that it gives; None to take what each
             client calls it.
         accelerators: What runs may ask for.
@@ -43,6 +46,9 @@ class ServiceSettings:
     authenticate: bool = True
     any_workflow: bool = True
     allow_origins: frozenset[str] = frozenset()
+    allow_pickle: bool = False
+    comfyui: Path | None = None
+    download_cache_bytes: int = 50 * 1024 * _MIB
     public_url: str | None = None
     accelerators: tuple[str, ...] = ACCELERATORS
     in_flight: int | None = None

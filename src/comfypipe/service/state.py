@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from comfypipe.backends.registry import BackendPool
+from comfypipe.downloads.cache import DownloadCache
 from comfypipe.downloads.guard import AddressPolicy
 from comfypipe.execution.context import Execution, KeyedLocks
 from comfypipe.execution.events import Listener, ignore
@@ -28,6 +30,8 @@ class Parts:
         ledger: What execution keeps of jobs and attempts.
         artifacts: Outputs and uploads, by content.
         policy: Which addresses may be connected to.
+        downloads: What runs bring, by content. No keys of the operator's are sent: tenants would share them.
+        models: ComfyUI's folder, to put models into; None when it is not at hand.
         slots: How many jobs the backend has at once.
     """
 
@@ -41,6 +45,8 @@ class Parts:
     notices: Notices
     broadcast: Broadcast
     policy: AddressPolicy
+    downloads: DownloadCache
+    models: Path | None
     published: Published | None
     same: KeyedLocks
     slots: asyncio.Semaphore

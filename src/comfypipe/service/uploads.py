@@ -21,4 +21,12 @@ def find_upload(connection: Connection, upload_id: str) -> UploadRow | None:
     return row_of(UploadRow, found[0]) if found else None
 
 
+def find_uploads(connection: Connection, tenant: str, sha256: str | None, limit: int) -> list[UploadRow]:
+    """Return a tenant's uploads, newest first; all, or those of some content."""
+    where = "tenant = :tenant" + ("" if sha256 is None else " AND sha256 = :sha256")
+    query = f"SELECT * FROM uploads WHERE {where} ORDER BY created_ms DESC, id LIMIT :limit"  # noqa: S608  our own words
+    found = connection.execute(query, {"tenant": tenant, "sha256": sha256, "limit": limit})
+    return [row_of(UploadRow, each) for each in found]
+
+
 _SAME = "SELECT * FROM uploads WHERE tenant = :tenant AND sha256 = :sha256 AND filename = :filename LIMIT 1"

@@ -21,8 +21,10 @@ def run_object(run: RunRow, links: Links, base_url: str, *, extended: bool = Fal
 
     Args:
         base_url: What the client calls the service: ``https://host``.
-        extended: Tell what that shape does not have a place for: why it failed in ``error``, and ``comfypipe``.
+        extended: Tell what that shape does not have a place for, as a run may also have asked for itself: why it failed
+            in ``error``; which node saved a file; ``values``, ``simulated``, ``comfypipe``.
     """
+    extended = extended or bool(run.request.get("extended"))
     shown = {
         "id": run.id,
         "created_at": iso(run.created_ms),
@@ -34,7 +36,7 @@ def run_object(run: RunRow, links: Links, base_url: str, *, extended: bool = Fal
         "kind": "comfyui",
         "data": _data(run),
         "workflow_id": run.workflow_id,
-        "output": _output(run, links, base_url),
+        "output": _output(run, links, base_url, extended=extended),
         "error": None,
         "files": run.request.get("files", {}),
         "name": run.name,
@@ -55,7 +57,7 @@ def run_object(run: RunRow, links: Links, base_url: str, *, extended: bool = Fal
         "metadata": _metadata(run),
         **dict.fromkeys(_KEPT),
     }
-    return shown | {"error": run.error, "comfypipe": _beyond(run)} if extended else shown
+    return shown | _beyond(run) if extended else shown
 
 
 def workflow_object(workflow: WorkflowRow, current_run_id: str | None = None) -> JSONObject:
@@ -92,12 +94,15 @@ def _data(run: RunRow) -> JSONObject:
     return data | {"accelerator": run.accelerator}
 
 
-def _output(run: RunRow, links: Links, base_url: str) -> JSON:
+def _output(run: RunRow, links: Links, base_url: str, *, extended: bool) -> JSON:
     if run.status == ERROR:
         return {"error": _error(run)}
     if run.status != COMPLETED:
         return None
-    return [_file(run, position, file, links, base_url) for position, file in enumerate(run.output or [])]
+    files = [_file(run, position, file, links, base_url) for position, file in enumerate(run.output or [])]
+    if not extended:
+        return files
+    return [{**more, **mine} for mine, more in zip(files, run.output or [], strict=True)]
 
 
 def _file(run: RunRow, position: int, file: JSONObject, links: Links, base_url: str) -> JSONObject:
@@ -105,7 +110,7 @@ def _file(run: RunRow, position: int, file: JSONObject, links: Links, base_url: 
     url = links.path(FileLink("outputs", run.id, position), name)
     thumbnail = links.path(FileLink("thumbnails", run.id, position), f"{name}.webp")
     return {
-        "filename": output_place(run, name),
+        "filename": output_place(run, f"{file['subfolder']}/{name}" if file.get("subfolder") else name),
         "url": f"{base_url}{url}",
         "thumbnail_url": f"{base_url}{thumbnail}",
     }
@@ -135,9 +140,8 @@ def _metadata(run: RunRow) -> JSONObject:
 
 def _beyond(run: RunRow) -> JSONObject:
     return {
-        "download_time": run.download_ms,
-        "attempts": run.attempts,
-        "cancelled": bool(run.cancelled),
+        "error": run.error,
+        "values": run.shown or {},
         "simulated": bool(run.simulated),
-        "outputs": run.output or [],
+        "comfypipe": {"download_time": run.download_ms, "attempts": run.attempts, "cancelled": bool(run.cancelled)},
     }

@@ -17,6 +17,7 @@ from comfypipe.cli.commands.render import render
 from comfypipe.cli.commands.report import report
 from comfypipe.cli.commands.run import run
 from comfypipe.cli.commands.schema import schema
+from comfypipe.cli.commands.serve import serve
 from comfypipe.cli.commands.show import show
 from comfypipe.cli.commands.validate import validate
 
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "diff": diff,
     "run": run,
     "report": report,
+    "serve": serve,
     "engine": engine,
     "doctor": doctor,
 }

@@ -2,16 +2,15 @@
 
 from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from comfypipe.service.accepting import Asked, accept
 from comfypipe.service.access import base_url, service_of
-from comfypipe.service.json_bodies import read_json
 from comfypipe.service.documents import RUN_EXAMPLE, RUN_REQUEST, errors, json_body
 from comfypipe.service.errors import unknown
 from comfypipe.service.idempotency import HEADER, REPLAYED, read_key
+from comfypipe.service.json_bodies import json_reply, read_json
 from comfypipe.service.keys import allowed
 from comfypipe.service.keys.audit import AuditRow, record
 from comfypipe.service.keys.authenticate import client_address
@@ -82,7 +81,7 @@ async def get_run(
 ) -> Response:
     """Return a run."""
     run = await own_run(request, principal, workflow_id, run_id)
-    return _json(run_object(run, service_of(request).parts.links, base_url(request), extended=extended))
+    return json_reply(run_object(run, service_of(request).parts.links, base_url(request), extended=extended))
 
 
 @router.get("/workflows/{workflow_id}/runs", response_model=list[RunObject], responses=errors(404))
@@ -110,7 +109,7 @@ async def get_runs(
     if found is None:
         raise unknown("workflow")
     shown = [run_object(each, parts.links, base_url(request), extended=extended) for each in found[:limit]]
-    return _json(shown, _next_page(request, found[limit - 1].id) if len(found) > limit else {})
+    return json_reply(shown, _next_page(request, found[limit - 1].id) if len(found) > limit else {})
 
 
 @router.post("/workflows/{workflow_id}/runs/{run_id}/cancel", response_model=RunObject, responses=errors(404))
@@ -130,7 +129,7 @@ async def cancel_run(
         await service.parts.worker.write(write)
         await service.dispatcher.cancel(OpenRun(run.id, run.tenant))
         run = await own_run(request, principal, workflow_id, run_id)
-    return _json(run_object(run, service.parts.links, base_url(request)))
+    return json_reply(run_object(run, service.parts.links, base_url(request)))
 
 
 async def own_run(request: Request, principal: Principal, workflow_id: str, run_id: str) -> RunRow:
@@ -145,10 +144,6 @@ async def own_run(request: Request, principal: Principal, workflow_id: str, run_
     if found is None:
         raise unknown("run")
     return found
-
-
-def _json(value: object, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), 200, headers, media_type="application/json")
 
 
 def _next_page(request: Request, last: str) -> dict[str, str]:

@@ -80,6 +80,7 @@ def _create_runs() -> None:
         sa.Column("cancelled", sa.Integer(), nullable=False),
         sa.Column("simulated", sa.Integer(), nullable=False),
         sa.Column("output", sa.Text(), nullable=True),
+        sa.Column("shown", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )

@@ -1,0 +1,146 @@
+"""``comfypipe serve``: the runs API, for clients of ComfyICU and of our own."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from comfypipe.cli.console import Console
+from comfypipe.cli.options import AsJson, Backend, ProjectFolder, Quiet
+from comfypipe.errors import ProjectNotFound, UsageError
+
+if TYPE_CHECKING:
+    from comfypipe.project import ProjectLayout
+    from comfypipe.service.settings import ServiceSettings
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Where database, uploads and outputs are kept; default: in the project's .comfypipe.",
+        show_default=False,
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--db", metavar="URL", help="Another database than a SQLite file in --data.", show_default=False),
+]
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    db: Database = None,
+    backend: Backend = None,
+    project: ProjectFolder = None,
+    data: Data = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no API key; on loopback alone.")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Stand in for nodes that need a model: --backend simulate:")
+    ] = False,
+    only_known_workflows: Annotated[
+        bool,
+        typer.Option("--only-known-workflows", help="Take prompts only under workflow ids that were made here before."),
+    ] = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Let downloads and webhooks reach this origin, though its address is not public; repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="What clients call the service; default: what each of them calls it.",
+            show_default=False,
+        ),
+    ] = None,
+    comfyui: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="ComfyUI's folder, to put models into.", show_default=False),
+    ] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Take models that run code when they are loaded (.ckpt, .pt, …).")
+    ] = False,
+    in_flight: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Runs that the backend has at once; default: 2 a server.", show_default=False
+        ),
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long runs may go on when the service ends.")
+    ] = 5.0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Serve the runs API until Ctrl-C: clients of ComfyICU work with it when they change the base URL.
+
+    Prompts run on the embedded engine, or on the servers of --backend; workflows of the project are published.
+    With --json, one line of JSON on stdout says url and pid when it is ready.
+    """
+    from comfypipe.service.settings import ServiceSettings
+
+    if simulate and backend:
+        raise UsageError("--simulate and --backend exclude each other", hint="--backend simulate: is the same")
+    layout = _project(project)
+    settings = ServiceSettings(
+        data=data or _default_data(layout),
+        database=db,
+        backend="simulate:" if simulate else backend or (layout.settings.backend if layout else "embedded:"),
+        project=layout,
+        authenticate=not no_auth,
+        any_workflow=not only_known_workflows,
+        allow_origins=frozenset(allow_origin or ()),
+        public_url=public_url.rstrip("/") if public_url else None,
+        allow_pickle=allow_pickle,
+        comfyui=comfyui,
+        in_flight=in_flight,
+        drain_s=drain,
+    )
+    _serve(settings, host, port, Console(as_json=as_json, quiet=quiet))
+
+
+def _serve(settings: "ServiceSettings", host: str, port: int, console: Console) -> None:
+    from comfypipe.service.serve import serve as serve_service
+
+    def ready(url: str) -> None:
+        console.line({"url": url, "base_url": f"{url}/api/v1", "pid": os.getpid()})
+        console.say(f"listening on {url}/api/v1" + ("" if settings.authenticate else ", without keys"))
+
+    # SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        serve_service(settings, host=host, port=port, on_ready=ready)
+    except KeyboardInterrupt:
+        console.say("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _project(folder: Path | None) -> "ProjectLayout | None":
+    """Return the project that is served: the one that is named, or that we are in; None where there is none."""
+    from comfypipe.project import ProjectLayout
+
+    try:
+        return ProjectLayout.find(folder)
+    except ProjectNotFound:
+        if folder is not None:
+            raise
+        return None
+
+
+def _default_data(layout: "ProjectLayout | None") -> Path:
+    if layout is None:
+        raise UsageError(
+            "there is no project here, and no folder was named",
+            hint="--data DIR says where the service keeps its files",
+        )
+    return layout.state / "service"

@@ -1,0 +1,151 @@
+"""Serving the application on a port."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import uvicorn
+
+from comfypipe.engine.server.guard import is_loopback
+from comfypipe.errors import BackendUnavailable, StoreError, UsageError
+from comfypipe.service.app import create_app
+from comfypipe.service.settings import ServiceSettings
+
+_CLOSING_S = 3
+"""How long connections may go on when the service ends: streams of events would never end by themselves."""
+
+
+def serve(
+    settings: ServiceSettings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """
+    Serve until interrupted (Ctrl-C or SIGTERM).
+
+    Args:
+        port: 0 takes a free one.
+        on_ready: Told the URL once connections are taken.
+
+    Raises:
+        UsageError: Without keys it may only listen on loopback; or another process serves from the same folder.
+        BackendUnavailable: The port cannot be had.
+        StoreError: The database or the folder cannot be used.
+    """
+    check_host(settings, host)
+    listener = _listen(host, port)
+    server = _Server(settings, listener, on_ready or _nobody)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    if not server.started:
+        raise server.failure or StoreError("the service could not be opened", hint="the log says why")
+
+
+@contextmanager
+def serving(settings: ServiceSettings, *, port: int = 0) -> Iterator[str]:
+    """
+    Serve on loopback, from a thread of this process, while the block lasts.
+
+    Args:
+        port: 0 takes a free one.
+
+    Yields:
+        The URL, without a path.
+    """
+    listener = _listen("127.0.0.1", port)
+    ready = Event()
+    server = _Server(settings, listener, lambda _: ready.set())
+    thread = Thread(target=server.run_to_end, args=(ready,), name="comfypipe-service", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        if server.failure is not None:
+            raise server.failure
+        yield server.url
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def check_host(settings: ServiceSettings, host: str) -> None:
+    """
+    Make sure that a service without keys is only reached from its own machine.
+
+    Raises:
+        UsageError: It would be reached from others.
+    """
+    if not settings.authenticate and not is_loopback(host):
+        raise UsageError(
+            f"without keys, anybody who reaches {host} could run anything: --no-auth is for loopback alone",
+            hint="leave --host at 127.0.0.1, or make a key: comfypipe keys create",
+        )
+
+
+class _Server(uvicorn.Server):
+    """
+    A server that tells when it is ready, and keeps the error that kept it from that.
+
+    Attributes:
+        failure: Why it did not start.
+    """
+
+    def __init__(self, settings: ServiceSettings, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
+        app = create_app(settings, on_failure=self._note)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                ws="none",
+                timeout_graceful_shutdown=_CLOSING_S,
+                server_header=False,
+            )
+        )
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.failure: BaseException | None = None
+        self._listener = listener
+        self._on_ready = on_ready
+
+    def run_to_end(self, ended: Event) -> None:
+        """Serve in this thread; *ended* is set when that is over, however it ends."""
+        try:
+            self.run(sockets=[self._listener])
+        finally:
+            ended.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready(self.url)
+
+    def _note(self, failure: BaseException) -> None:
+        self.failure = failure
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        # asyncio turns off Nagle's delay (40 ms a reply) only for sockets that say that they are TCP's
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(2048)  # before it, two servers could have the same port
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise BackendUnavailable(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="take another port: --port 0 finds a free one"
+        ) from error
+    return listener
+
+
+def _nobody(_url: str) -> None:
+    pass
