@@ -14,6 +14,7 @@ import httpx
 
 from comfypipe._types import JSON
 from comfypipe.backends._files import partial_of
+from comfypipe.backends.connections import ServerTransport
 from comfypipe.backends.receiving import Receiving
 from comfypipe.errors import (
     AuthenticationFailed,
@@ -87,10 +88,8 @@ class HttpServer:
             auth=auth,
             headers=dict(headers or {}),
             timeout=_TIMEOUT,
-            transport=transport,
-            verify=tls or True,
+            transport=transport or ServerTransport(tls=tls, idle_s=_IDLE_S),
             trust_env=False,
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=_IDLE_S),
         )
 
     async def close(self) -> None:
