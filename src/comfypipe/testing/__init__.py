@@ -16,6 +16,11 @@ connections (`fault_proxy`)::
     with engine_server(faults=["lost-reply=once"]) as server:
         project.run("portrait", {}, backend=server.url)
         assert 1 == server.times_executed(prompt)
+
+A runs API like ComfyICU's, with its quirks (`runs_api`)::
+
+    with runs_api(quirks=Quirks(lost_replies=1)) as api:
+        project.run("portrait", {}, backend=api.backend_url)  # the key is api.key
 """
 
 from comfypipe.engine.server.faults.executions import Executions, prompt_digest
@@ -24,6 +29,7 @@ from comfypipe.testing.contract import BackendContract
 from comfypipe.testing.prompts import node, picture_prompt, slow_prompt, unique_prefix
 from comfypipe.testing.proxy import BlackHole, Delay, FaultProxy, Refuse, Reset, Truncate, fault_proxy
 from comfypipe.testing.runs import fetched, run, submission
+from comfypipe.testing.runs_api import Quirks, RunsApi, runs_api
 from comfypipe.testing.servers import EngineProcess, EngineServer, engine_process, engine_server
 
 __all__ = [
@@ -35,8 +41,10 @@ __all__ = [
     "Executions",
     "FaultProxy",
     "Faults",
+    "Quirks",
     "Refuse",
     "Reset",
+    "RunsApi",
     "Truncate",
     "engine_process",
     "engine_server",
@@ -46,6 +54,7 @@ __all__ = [
     "picture_prompt",
     "prompt_digest",
     "run",
+    "runs_api",
     "slow_prompt",
     "submission",
     "unique_prefix",

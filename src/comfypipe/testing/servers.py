@@ -171,20 +171,21 @@ def engine_process(
 
 def get_json(url: str) -> JSON:
     """Return what a server answers to a GET."""
-    with _opener().open(url, timeout=30) as reply:
+    with direct_opener().open(url, timeout=30) as reply:
         return json.load(reply)
 
 
 def post_json(url: str, body: JSON) -> JSON:
     """Post a body; return what a server answers, None where that is nothing."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
-    with _opener().open(request, timeout=30) as reply:
+    with direct_opener().open(request, timeout=30) as reply:
         content = reply.read()
     return json.loads(content) if content else None
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the environment's proxies are not for these
+def direct_opener() -> urllib.request.OpenerDirector:
+    """Return what opens URLs without the environment's proxies: they are not for servers of a test."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager

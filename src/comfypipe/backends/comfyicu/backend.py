@@ -30,6 +30,7 @@ from comfypipe.errors import (
     AuthenticationFailed,
     BackendError,
     BackendRejected,
+    OutputGone,
     ServerStateLost,
     UsageError,
 )
@@ -258,7 +259,7 @@ class ComfyICUBackend:
         A URL that holds no longer is asked for anew.
 
         Raises:
-            BackendRejected: The file is gone.
+            OutputGone: The file is not there any more.
             DownloadRefused: It lies on a host that may not be connected to.
         """
         if output.url is None:
@@ -267,9 +268,9 @@ class ComfyICUBackend:
             return
         fresh = await self._fresh_url(output)
         if fresh in (None, output.url) or not await self._outputs.download(str(fresh), destination):
-            raise BackendRejected(
+            raise OutputGone(
                 f"{output.filename} is gone: its URL has expired, or its run was deleted",
-                hint="run the same command with --no-cache: what made it runs anew",
+                hint="run the same command again: what made it runs anew",
             )
 
     async def _fresh_url(self, output: OutputFile) -> str | None:
