@@ -371,7 +371,7 @@ async def _opened(
     finally:
         await asyncio.to_thread(scratch.close)
         if not stored:
-            index_of(project, record.id).unlink(missing_ok=True)
+            scratch.remove()
 
 
 async def _check(batch: Batch, tell: Tell, *, anew: bool) -> None:

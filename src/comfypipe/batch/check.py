@@ -98,7 +98,7 @@ def mark_of(key: str, params: object) -> bytes:
 
 def _entries(source: RowSource, rows: list[Row], checked: Checked) -> Iterator[Entry]:
     for row in rows:
-        for column in source.columns.unknown(row.params):
+        for column in source.columns.unknown(row.record.values):
             if column not in checked.columns:
                 _note_unknown(source, row, column, checked)
         checked.columns.update(row.params)

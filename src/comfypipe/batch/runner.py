@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeGuard
 
 from comfypipe.batch.keys import seeds_from
 from comfypipe.batch.limits import Limits, Stop
@@ -180,7 +181,10 @@ class Runner:
         run = None
         try:
             self._tally.begun += 1
-            run = await self._run(work)
+            ended = await self._run(work)
+            if _is_everybodys(ended.failure):  # it is no fault of the row, which is left for the next time
+                raise ended.failure
+            run = ended
         finally:
             del self._by_key[key]
             future.set_result(run)
@@ -202,7 +206,7 @@ class Runner:
             )
             return await self._project.proceed(execution, begun)
         except ComfypipeError as error:
-            if isinstance(error, StoreError) and not isinstance(error, _OF_ROW):
+            if _is_everybodys(error):
                 raise
             return self._never_begun(work, error)
 
@@ -263,6 +267,10 @@ class Runner:
         if self._limits.max_time_s is not None:
             await asyncio.sleep(self._limits.max_time_s)
             self.stop(Stop.TIME)
+
+
+def _is_everybodys(error: ComfypipeError | None) -> TypeGuard[StoreError]:
+    return isinstance(error, StoreError) and not isinstance(error, _OF_ROW)
 
 
 CANCELLING = "cancelling"

@@ -63,6 +63,11 @@ class Scratch:
             self._connection.commit()
             self._connection.close()
 
+    def remove(self) -> None:
+        """Remove the file, which was closed."""
+        for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+            path.unlink(missing_ok=True)
+
     def begin(self) -> None:
         """Forget all rows, before they are counted anew; lines of results stay."""
         with self._faults():

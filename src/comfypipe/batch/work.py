@@ -15,6 +15,8 @@ from comfypipe.batch.writer import read_result
 from comfypipe.store.batches import BatchTable, RowRun
 
 _TOGETHER = 250
+_OF_DISK = ("StoreError", "LedgerUnusable")
+"""Errors that are no fault of the row that met them: with room on the disk it is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class WorkList:
     def _has_ended(self, run: RowRun) -> bool:
         """Whether nothing more is to be run: it completed, or failed in a way that trying again will not mend."""
         if run.status == "failed":
-            return not self._retry_failed and not (run.error or {}).get("retryable")
+            error = run.error or {}
+            return not self._retry_failed and not error.get("retryable") and error.get("type") not in _OF_DISK
         return run.status == "completed"
 
     def _is_written(self, line: bytes | None, run: RowRun) -> bool:
