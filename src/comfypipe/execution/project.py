@@ -251,11 +251,17 @@ class Project:
     # Looking back
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        batch_id: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
     ) -> tuple[Run, ...]:
         """Return the newest runs, newest first; *before* an id gives the next page."""
         wanted = "running" if status == _INTERRUPTED else status
-        found = await self.ledger.runs(name=name, status=wanted, limit=limit, before=before)
+        found = await self.ledger.runs(name=name, status=wanted, batch_id=batch_id, limit=limit, before=before)
         runs = (self._shown(run_of(record, self.artifacts), record) for record in found)
         return tuple(run for run in runs if status is None or run.status == status)
 

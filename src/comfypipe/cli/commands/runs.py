@@ -21,6 +21,9 @@ group = typer.Typer(help="List, show and look into runs.", no_args_is_help=True,
 def list_(
     name: Annotated[str | None, typer.Option(help="Only of this workflow or pipeline.", show_default=False)] = None,
     status: Annotated[str | None, typer.Option(help="Only with this status.", show_default=False)] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only the rows of this batch.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     project: ProjectFolder = None,
     as_json: AsJson = False,
@@ -34,7 +37,8 @@ def list_(
 
     async def read() -> "Sequence[Run]":
         async with Project.find(project) as opened:
-            return await opened.runs(name=name, status=status, limit=limit)
+            batch_id = (await opened.ledger.batches.get(batch)).id if batch is not None else None
+            return await opened.runs(name=name, status=status, batch_id=batch_id, limit=limit)
 
     found = asyncio.run(read())
     console.document([each.to_json() for each in found])
