@@ -7,24 +7,16 @@ from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 
-_SCRIPTS = (
-    "dom.js",
-    "model.js",
-    "lines.js",
-    "cards.js",
-    "matrix.js",
-    "filters.js",
-    "viewer.js",
-    "compare.js",
-    "main.js",
-)
+from comfypipe.reports.assets import one_script, shared_asset
+
+_SCRIPTS = ("model.js", "lines.js", "cards.js", "matrix.js", "filters.js", "viewer.js", "compare.js", "main.js")
 """In the order in which they build on each other."""
 
 
 def page_parts(title: str) -> tuple[str, str]:
     """Return what stands before the runs' JSON, and what stands after it."""
-    style = _asset("gallery.css")
-    script = '"use strict";\n(() => {\n' + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();\n"
+    style = shared_asset("base.css") + _asset("gallery.css")
+    script = one_script([shared_asset("dom.js"), *map(_asset, _SCRIPTS)])
     texts = {
         "title": escape(title),
         "policy": escape(_policy(style, script)),
