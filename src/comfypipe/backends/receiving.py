@@ -7,7 +7,6 @@ from typing import BinaryIO
 import httpx
 
 _CHUNK_BYTES = 1 << 20
-_QUICK_BYTES = 1 << 18  # as much is written before a thread could be woken for it
 
 
 class Receiving:
@@ -55,21 +54,28 @@ class Receiving:
         if self.received + (declared or 0) > self._limit_bytes:
             return False
         end = None if declared is None else self.received + declared
-        async for chunk in response.aiter_bytes(_CHUNK_BYTES):
-            if self.received + len(chunk) > self._limit_bytes:
-                return False
-            await self._write(chunk)
+        if not await self._write(response):
+            return False
         if end is not None and self.received != end:
             raise httpx.ReadError(f"the body has {self.received} bytes instead of {end}", request=response.request)
         self.whole = True
         return True
 
-    async def _write(self, chunk: bytes) -> None:
-        if len(chunk) < _QUICK_BYTES:
-            self._file.write(chunk)
-        else:
-            await asyncio.to_thread(self._file.write, chunk)
-        self.received += len(chunk)
+    async def _write(self, response: httpx.Response) -> bool:
+        waiting = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                waiting += chunk
+                if self.received + len(waiting) > self._limit_bytes:
+                    return False
+                if len(waiting) >= _CHUNK_BYTES:
+                    await asyncio.to_thread(self._file.write, waiting)
+                    self.received += len(waiting)
+                    waiting = bytearray()
+        finally:
+            self._file.write(waiting)
+            self.received += len(waiting)
+        return True
 
     def _goes_on(self, response: httpx.Response) -> bool:
         """Whether a reply brings the rest of what is there, and not the whole."""
