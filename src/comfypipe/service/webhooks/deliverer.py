@@ -15,7 +15,7 @@ from comfypipe.service.webhooks.outbox import Event
 from comfypipe.service.webhooks.queue import DeliveryQueue, lane_of
 from comfypipe.service.webhooks.schedule import Verdict, judge
 from comfypipe.service.webhooks.secrets import SigningKey
-from comfypipe.service.webhooks.sending import TIMEOUT_S, Answer, Sender
+from comfypipe.service.webhooks.sending import TIMEOUT_S, Sender
 from comfypipe.store.connection import Connection
 from comfypipe.store.worker import DatabaseWorker
 from comfypipe.webhooks import signed_headers
@@ -27,6 +27,9 @@ _LOOK_AGAIN_S = 2.0
 
 _AFTER_FAULT_MS = 30_000
 """When an event is tried again that we ourselves could not attempt: the database failed, or a key is missing."""
+
+_PROMPT_S = 2.0
+"""An attempt that is over by then holds nobody up."""
 
 _TIDY_S = 3600.0
 _MOST_AT_ONCE = 512
@@ -127,18 +130,18 @@ class Deliverer:
             pass
 
     async def _deliver(self, sender: Sender, event: Event) -> None:
-        answer: Answer | None = None
+        began_s = time.monotonic()
         try:
             prepared = await self._worker.read(lambda connection: self._prepare(connection, event))
             if prepared is None:
                 self._forget(event)
                 return
-            answer = await self._attempt(sender, event, *prepared)
+            await self._attempt(sender, event, *prepared)
         except Exception:  # noqa: BLE001  whatever it is, this event must not be lost, nor others stopped
             _log.exception("the webhook %s could not be attempted", event.id)
             self._put_off(replace(event, next_ms=now_ms() + _AFTER_FAULT_MS))
         finally:
-            self._queue.done(event, answered=answer is None or answer.answered)
+            self._queue.done(event, prompt=time.monotonic() - began_s < _PROMPT_S)
             self._changed.set()
 
     def _prepare(self, connection: Connection, event: Event) -> tuple[bytes, list[str]] | None:
@@ -149,7 +152,7 @@ class Deliverer:
         signing = secrets.derived(self._key, secrets.active(connection, event.tenant, now_ms()))
         return outbox.body_of(connection, event.id), signing
 
-    async def _attempt(self, sender: Sender, event: Event, body: bytes, signing: list[str]) -> Answer:
+    async def _attempt(self, sender: Sender, event: Event, body: bytes, signing: list[str]) -> None:
         started_ms, began_s = now_ms(), time.monotonic()
         headers = signed_headers(body, signing, webhook_id=event.id, timestamp=started_ms // 1000)
         answer = await sender.send(lane_of(event), event.url, headers, body)
@@ -161,7 +164,6 @@ class Deliverer:
             self._forget(event)
         else:
             self._put_off(replace(event, tries=event.tries + 1, next_ms=verdict.next_ms))
-        return answer
 
     def _forget(self, event: Event) -> None:
         if self._positions.get(event.id) == event.position:

@@ -44,11 +44,6 @@ class Answer:
         """Whether the receiver has taken it."""
         return self.error is None
 
-    @property
-    def answered(self) -> bool:
-        """Whether there is a receiver that answers in time, whatever it says."""
-        return self.status is not None
-
 
 class Sender:
     """

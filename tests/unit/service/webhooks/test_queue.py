@@ -1,10 +1,12 @@
 """Which event is attempted next."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from comfypipe.service.webhooks.outbox import PENDING, Event
-from comfypipe.service.webhooks.queue import DeliveryQueue, lane_of
+from comfypipe.service.webhooks.queue import LANE_MOST, DeliveryQueue, lane_of
 
 
 def event(number: int, *, host: str = "a", tenant: str = "t", run: str | None = None) -> Event:
@@ -36,38 +38,50 @@ def test_lanes_take_turns() -> None:
     assert [0, 10, 1, 2, 3] == [each.position for each in take_all(queue)]
 
 
-def test_a_host_that_never_answers_gets_two_attempts_at_once() -> None:
-    """Every attempt without an answer halves what a lane may have, down to two."""
+def test_a_lane_has_so_many_attempts_at_once() -> None:
+    """However many events wait for one host, others have room."""
     queue = DeliveryQueue(1000)
     for number in range(200):
         queue.put(event(number))
-    under_way = take_all(queue)
-    sizes = [len(under_way)]
-    for _ in range(5):
-        for each in under_way:
-            queue.done(each, answered=False)
-        under_way = take_all(queue)
-        sizes.append(len(under_way))
-    assert [16, 2, 2, 2, 2, 2] == sizes
+    assert LANE_MOST == len(take_all(queue))
 
 
-def test_a_host_that_answers_gets_more() -> None:
-    """Whatever the answer is, each one lets a lane have more at once, up to 64."""
-    queue = DeliveryQueue(1000)
-    for number in range(1000):
-        queue.put(event(number))
-    under_way = take_all(queue)
-    for each in under_way:
-        queue.done(each, answered=True)
-    assert 64 == len(take_all(queue))
+def under_way(queue: DeliveryQueue, host: str, *, prompt: bool | None) -> int:
+    """Return how many attempts a host's lanes get, each of a tenant of its own, once all have been tried."""
+    for number in range(200):
+        queue.put(event(number, host=host, tenant=str(number)))
+    if prompt is not None:
+        seen = 0
+        while seen < 200:
+            for each in take_all(queue):
+                seen += 1
+                queue.done(each, prompt=prompt)
+        for number in range(1000, 1200):
+            queue.put(event(number, host=host, tenant=str(number - 1000)))
+    return len(take_all(queue))
+
+
+def test_room_is_kept_for_receivers_that_are_prompt() -> None:
+    """Slow receivers have half of all attempts at once, new ones three quarters, prompt ones all of them."""
+    found = {prompt: under_way(DeliveryQueue(100), "a", prompt=prompt) for prompt in (False, None, True)}
+    assert {False: 50, None: 75, True: 100} == found
+
+
+def test_first_attempts_go_before_later_ones() -> None:
+    """What was never attempted does not wait behind what failed before."""
+    queue = DeliveryQueue(100)
+    later, first = replace(event(1), tries=3), event(2)
+    queue.put(later)
+    queue.put(first)
+    assert [first, later] == take_all(queue)
 
 
 def test_hosts_that_never_answer_leave_room_for_others() -> None:
-    """A tenant with any number of dead hosts has three quarters of all attempts at most."""
+    """A tenant with any number of dead hosts has five eighths of all attempts at most."""
     queue = DeliveryQueue(100)
     for number in range(1000):
         queue.put(event(number, host=f"dead-{number}", tenant="mallory"))
-    assert 75 == len(take_all(queue))
+    assert 62 == len(take_all(queue))
     queue.put(event(5000, host="alive", tenant="anna"))
     assert [5000] == [each.position for each in take_all(queue)]
 
@@ -79,7 +93,7 @@ def test_of_a_run_one_event_at_a_time() -> None:
     for each in (start, end, other):
         queue.put(each)
     assert [start, other] == take_all(queue)
-    queue.done(start, answered=False)
+    queue.done(start, prompt=False)
     assert [end] == take_all(queue)
 
 
@@ -94,10 +108,10 @@ def test_every_event_comes_out_once(given_: list[tuple[int, int, int, bool]]) ->
     for each in events.values():
         queue.put(each)
     seen: list[int] = []
-    while under_way := take_all(queue):
-        assert len(under_way) <= 3
-        assert len({each.run_id for each in under_way}) == len(under_way)
-        for each in under_way:
+    while taken := take_all(queue):
+        assert len(taken) <= 3
+        assert len({each.run_id for each in taken}) == len(taken)
+        for each in taken:
             seen.append(each.position)
-            queue.done(each, answered=given_[each.position][3])
+            queue.done(each, prompt=given_[each.position][3])
     assert sorted(events) == sorted(seen)
