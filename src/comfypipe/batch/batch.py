@@ -15,7 +15,7 @@ from comfypipe.batch.names import PLAIN, SHARDED, NameTemplate
 from comfypipe.batch.prices import Prices, servers_of
 from comfypipe.batch.request import BatchRequest
 from comfypipe.batch.rows import RowSource
-from comfypipe.batch.runner import Runner
+from comfypipe.batch.runner import CANCELLING, RUNNING, Runner
 from comfypipe.batch.scratch import Scratch
 from comfypipe.batch.tally import Tally, Tell, tell_nobody
 from comfypipe.batch.trial import try_first_rows
@@ -29,7 +29,7 @@ from comfypipe.execution.project import Project
 from comfypipe.execution.records import time_of
 from comfypipe.store.batches import BatchTable
 from comfypipe.store.ids import new_run_id
-from comfypipe.store.liveness import Owner, is_alive
+from comfypipe.store.liveness import is_alive
 from comfypipe.store.records import BatchRecord
 
 _AT_ONCE, _A_SLOT = 16, 6
@@ -172,7 +172,8 @@ class Batch:
         await self._learn(tally)
         concurrency = limits.concurrency or self._concurrency()
         execution = self._execution(concurrency, _both(tally, listener))
-        await try_first_rows(self.project, execution, self.request, self.source, self.scratch, after)
+        if not await self.table.counts(self.id):  # else it was tried when it began
+            await try_first_rows(self.project, execution, self.request, self.source, self.scratch, after)
         writer = self._writer(tally, tell)
         work = self._work(tally, after=after, count=count, retry_failed=limits.retry_failed)
         self._runner = Runner(self.project, self.request, self.id, execution, work, writer, limits, tally, tell)
@@ -363,9 +364,9 @@ async def _opened(
         if not keep:
             yield batch
         elif own:
-            async with _owned(batch, new):
-                stored = True
-                yield batch
+            await _own(batch, new)
+            stored = True
+            yield batch
         else:
             yield batch
     finally:
@@ -396,28 +397,27 @@ def known(scratch: Scratch) -> Checked:
     return Checked(rows=scratch.count(), invalid=scratch.invalid(), repeated=scratch.repeated())
 
 
-@asynccontextmanager
-async def _owned(batch: Batch, new: bool) -> AsyncIterator[None]:
-    """Make a batch this process's own for the length of the block."""
+def is_worked_on(project: Project, record: BatchRecord) -> bool:
+    """Return whether a batch is in the hands of a process that lives."""
+    return record.status in (RUNNING, CANCELLING) and is_alive(project.layout.state / "locks", record.owner)
+
+
+async def _own(batch: Batch, new: bool) -> None:
+    """Make a batch this process's own, until it ends or the project is closed."""
     project, record = batch.project, batch.record
-    locks = project.layout.state / "locks"
-    if not new and is_alive(locks, record.owner):
+    owner = await asyncio.to_thread(lambda: project.owner_id)
+    if not new and record.owner != owner and is_worked_on(project, record):
         raise UsageError(
             f"another process works on batch {record.id}", hint=f"`comfypipe batch cancel {record.id}` ends that"
         )
-    owner = await asyncio.to_thread(Owner, locks)
-    try:
-        batch.record = replace(record, owner=owner.id, total=batch.checked.rows)
-        if new:
-            await batch.table.add(batch.record)
-        elif not await batch.table.take(record.id, owner=record.owner, by=owner.id):
-            raise UsageError(f"another process has just taken up batch {record.id}")
-        else:
-            settings = record.settings | {"request": batch.request.to_json()}  # another folder of outputs, perhaps
-            await batch.table.change(record.id, settings=settings, total=batch.checked.rows)
-        yield
-    finally:
-        owner.close()
+    batch.record = replace(record, owner=owner, total=batch.checked.rows)
+    if new:
+        await batch.table.add(batch.record)
+    elif not await batch.table.take(record.id, owner=record.owner, by=owner):
+        raise UsageError(f"another process has just taken up batch {record.id}")
+    else:
+        settings = record.settings | {"request": batch.request.to_json()}  # another folder of outputs, perhaps
+        await batch.table.change(record.id, settings=settings, total=batch.checked.rows)
 
 
 def index_of(project: Project, batch_id: str) -> Path:

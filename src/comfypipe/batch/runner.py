@@ -259,7 +259,7 @@ class Runner:
             while True:
                 await asyncio.sleep(_ASKED_S)
                 self._tell("progress", self._tally.to_json())
-                if await self._table.status(self._batch_id) == CANCELLING:
+                if await self._table.status(self._batch_id) in (CANCELLING, CANCELLED):
                     self.cancel()
                     return
 
@@ -272,6 +272,9 @@ class Runner:
 def _is_everybodys(error: ComfypipeError | None) -> TypeGuard[StoreError]:
     return isinstance(error, StoreError) and not isinstance(error, _OF_ROW)
 
+
+RUNNING, CANCELLED = "running", "cancelled"
+"""Status of a batch that is worked on, and of one that was cancelled."""
 
 CANCELLING = "cancelling"
 """Status of a batch that somebody wants to end, and that its process still works on."""

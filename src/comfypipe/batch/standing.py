@@ -3,12 +3,12 @@
 import asyncio
 
 from comfypipe._types import JSONObject
-from comfypipe.batch.runner import CANCELLING
+from comfypipe.batch.batch import is_worked_on
+from comfypipe.batch.runner import CANCELLED, CANCELLING, RUNNING
 from comfypipe.execution.cancel import cancel_run
 from comfypipe.execution.context import now_ms
 from comfypipe.execution.project import Project
 from comfypipe.execution.records import time_of
-from comfypipe.store.liveness import is_alive
 from comfypipe.store.records import BatchRecord
 
 _LOOK_S, _PATIENCE_S = 0.2, 60.0
@@ -48,22 +48,23 @@ async def cancel_batch(project: Project, reference: str) -> JSONObject:
     """
     table = project.ledger.batches
     record = await table.get(reference)
-    if _is_worked_on(project, record):
+    if is_worked_on(project, record):
         await table.change(record.id, status=CANCELLING)
         for _ in range(round(_PATIENCE_S / _LOOK_S)):
-            if await table.status(record.id) != CANCELLING or not _is_worked_on(project, record):
+            record = await table.get(record.id)
+            if record.status != CANCELLING or not is_worked_on(project, record):
                 break
             await asyncio.sleep(_LOOK_S)
-    open_runs = await table.open_runs(record.id) if not _is_worked_on(project, record) else ()
+    open_runs = await table.open_runs(record.id) if not is_worked_on(project, record) else ()
     for run in open_runs:
         await cancel_run(project, run.id, "cancelled with its batch")
-    if open_runs or await table.status(record.id) in ("running", "stopped", CANCELLING):
-        await table.change(record.id, status="cancelled", ended_ms=now_ms())
+    if open_runs or await table.status(record.id) in (RUNNING, "stopped", CANCELLING):
+        await table.change(record.id, status=CANCELLED, ended_ms=now_ms())
     return {"id": record.id, "status": await table.status(record.id), "runs_cancelled": len(open_runs)}
 
 
 def _short(project: Project, record: BatchRecord) -> JSONObject:
-    abandoned = record.status in ("running", CANCELLING) and not _is_worked_on(project, record)
+    abandoned = record.status in (RUNNING, CANCELLING) and not is_worked_on(project, record)
     return {
         "id": record.id,
         "name": record.name,
@@ -72,7 +73,3 @@ def _short(project: Project, record: BatchRecord) -> JSONObject:
         "source": record.source,
         "created_at": time_of(record.created_ms).isoformat(),
     }
-
-
-def _is_worked_on(project: Project, record: BatchRecord) -> bool:
-    return is_alive(project.layout.state / "locks", record.owner)

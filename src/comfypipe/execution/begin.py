@@ -19,7 +19,7 @@ Replan = Callable[[JSONObject], Awaitable[Plan]]
 @dataclass(frozen=True, slots=True)
 class Begun:
     """
-    A run that is in the ledger, and what it will run.
+    A run that is in the ledger, or will be with what is stored of it next, and what it will run.
 
     Attributes:
         resumed: An earlier process began it.
@@ -51,12 +51,12 @@ class Starter:
         async with self._same.hold(f"request {request}"):
             earlier = await find_unfinished(execution, request, self.is_worked_on)
             if earlier is None:
-                return await self._new(execution, plan, backend, request, None)
+                return self._new(execution, plan, backend, request, None)
             again = await replan(earlier.seeds)
             if earlier.status != "running":
-                return await self._new(execution, again, backend, request, earlier)
+                return self._new(execution, again, backend, request, earlier)
             adopted = await self.adopt(execution, earlier, again)
-            return adopted or await self._new(execution, plan, backend, request, None)
+            return adopted or self._new(execution, plan, backend, request, None)
 
     async def adopt(self, execution: Execution, record: RunRecord, plan: Plan) -> Begun | None:
         """Make a run that another process began this one's; None when a third one was faster."""
@@ -73,6 +73,11 @@ class Starter:
             return record.id in self._active
         return is_alive(self._locks, record.owner)
 
+    @property
+    def owner_id(self) -> str:
+        """The name under which this process counts as alive."""
+        return self._owner.id
+
     def let_go(self, run_id: str) -> None:
         """Note that this process does not work on a run any more."""
         self._active.discard(run_id)
@@ -84,17 +89,11 @@ class Starter:
             self._owner.close()
             del self._owner
 
-    async def _new(
-        self, execution: Execution, plan: Plan, backend: str, request: str, continued: RunRecord | None
-    ) -> Begun:
+    def _new(self, execution: Execution, plan: Plan, backend: str, request: str, continued: RunRecord | None) -> Begun:
         owner = self._owner.id
         record = new_record(execution, plan, backend=backend, owner=owner, request=request, continued=continued)
         self._active.add(record.id)
-        try:
-            await execution.ledger.add_run(record)
-        except BaseException:
-            self._active.discard(record.id)
-            raise
+        execution.ledger.add_run_soon(record)  # with its first intent: until then there is nothing to lose
         return Begun(plan, record, resumed=False)
 
     @cached_property

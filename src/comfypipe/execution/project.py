@@ -23,6 +23,7 @@ from comfypipe.execution.records import Run, time_of
 from comfypipe.execution.run import run as run_plan
 from comfypipe.execution.run import run_of
 from comfypipe.execution.together import as_they_end
+from comfypipe.execution.urls import UrlFiles
 from comfypipe.plan.build import build
 from comfypipe.plan.library import Library, load_library
 from comfypipe.plan.steps import Plan
@@ -49,15 +50,23 @@ class Project:
         layout: Where it lies, and its settings.
         opener: What opens backends; another than the default brings backends of one's own.
         patience: How long to wait for what.
+        allow_origins: From where files may be fetched though it is on this machine or in its network, such as
+            ``http://127.0.0.1:8000``; besides what the settings allow.
     """
 
     def __init__(
-        self, layout: ProjectLayout, *, opener: OpenBackend = open_backend, patience: Patience | None = None
+        self,
+        layout: ProjectLayout,
+        *,
+        opener: OpenBackend = open_backend,
+        patience: Patience | None = None,
+        allow_origins: Iterable[str] = (),
     ) -> None:
         self.layout = layout
         self.backends = BackendPool(layout, opener)
         self._patience = patience or Patience()
         self._same = KeyedLocks()
+        self._urls = UrlFiles(layout, allow_origins)
         self._offered = Offered()
 
     @classmethod
@@ -93,6 +102,7 @@ class Project:
     async def close(self) -> None:
         """Let go of backends, ledger and locks; runs on an in-process backend end."""
         await self.backends.close()
+        await self._urls.close()
         if "_starter" in self.__dict__:  # made on first use, as is the ledger
             self._starter.close()
         if "ledger" in self.__dict__:
@@ -117,6 +127,11 @@ class Project:
     def artifacts(self) -> ArtifactStore:
         """The store of files."""
         return ArtifactStore(self.layout.artifacts)
+
+    @property
+    def owner_id(self) -> str:
+        """The name under which what this process works on is its own, until the project is closed."""
+        return self._starter.owner_id
 
     # Running
 
@@ -210,6 +225,7 @@ class Project:
             patience=self._patience,
             slots=asyncio.Semaphore(concurrency),
             same=self._same,
+            urls=self._urls,
         )
 
     async def plan(

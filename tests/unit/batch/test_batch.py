@@ -15,6 +15,7 @@ from tests.unit.store.limits import file_size_limit
 from comfypipe.batch.batch import Batch, open_batch
 from comfypipe.batch.limits import Limits, Stop
 from comfypipe.errors import BackendUnavailable, RowsInvalid, StoreError, UsageError
+from comfypipe.execution.project import Project
 
 SUBJECTS = [{"subject": f"boat {number}"} for number in range(5)]
 
@@ -396,8 +397,8 @@ def test_two_processes_do_not_work_on_one_batch(batches: Batches) -> None:
     """The second is refused, and told how to end the first."""
     request = batches.request(rows=batches.rows(*SUBJECTS))
 
-    async def twice(project: Any) -> None:
-        async with open_batch(project, request), open_batch(project, request):
+    async def twice(project: Project) -> None:
+        async with Project(project.layout) as other, open_batch(project, request), open_batch(other, request):
             pass
 
     with pytest.raises(UsageError, match="another process works on batch"):
