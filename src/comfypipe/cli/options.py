@@ -43,4 +43,13 @@ Backend: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+AllowOrigin: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        metavar="URL",
+        help="Fetch files from this origin though it is on this machine or network; repeat it.",
+        show_default=False,
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No narration.")]

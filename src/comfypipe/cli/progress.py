@@ -11,7 +11,7 @@ from comfypipe.cli.console import Console, plural
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from comfypipe.execution.events import Event, JobProgress, Listener
+    from comfypipe.execution.events import Event, FilesFetched, FilesProgress, JobProgress, Listener
 
 MARKS = {"waiting": "·", "running": "▸", "completed": "✓", "failed": "✗", "skipped": "-", "cancelled": "-"}
 
@@ -64,10 +64,12 @@ class RunView:
             case events.StepStarted():
                 step = self.steps[event.step]
                 step.status, step.jobs, step.started_s = "running", event.jobs, time.monotonic()
-            case events.StepSkipped():
-                return self._end(event.step, "skipped")
-            case events.StepFinished():
-                return self._end(event.step, event.status)
+            case events.StepSkipped() | events.StepFinished():
+                return self._end(event.step, getattr(event, "status", "skipped"))
+            case events.FilesProgress():
+                self.steps[event.step].doing = _arriving(event)
+            case events.FilesFetched():
+                self.notes += _arrived(event)
             case events.JobQueued():
                 self.nodes[event.prompt_id] = event.nodes
             case events.JobProgress():
@@ -99,6 +101,17 @@ class RunView:
         name = self.nodes.get(progress.prompt_id, {}).get(progress.node_id, progress.class_type or progress.node_id)
         share = f" {progress.value:g}/{progress.maximum:g}" if progress.value is not None and progress.maximum else ""
         self.steps[event.step].doing = f"{name}{share}"
+
+
+def _arrived(event: "FilesFetched") -> list[str]:
+    return [f"{event.step}: {plural(event.count, 'file')} fetched in {event.seconds:.1f} s"] if event.count else []
+
+
+def _arriving(event: "FilesProgress") -> str:
+    name = event.url.removesuffix("?…").rsplit("/", 1)[-1]
+    done = f"{event.received_bytes / 1e6:.1f}"
+    share = f" of {event.total_bytes / 1e6:.1f}" if event.total_bytes else ""
+    return f"fetching {name} {done}{share} MB"
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from comfypipe.execution.events import StepFinished, StepSkipped, StepStarted
 from comfypipe.execution.job import JobResult, run_job
 from comfypipe.execution.records import StepRecord
 from comfypipe.execution.together import settle
+from comfypipe.execution.urls import files_here
 from comfypipe.plan.jobs import is_wanted, jobs, scope_of
-from comfypipe.plan.steps import Plan, Step, StepOutputs
+from comfypipe.plan.steps import Job, Plan, Step, StepOutputs
 from comfypipe.store.records import RunRecord
 
 
@@ -95,7 +96,11 @@ class _Chain:
         # In a thread: rendering and hashing must not hold up the steps that wait for their backends.
         found = await asyncio.to_thread(jobs, self._plan, step, results, self._execution.layout)
         self._execution.listener(StepStarted(self._run.id, step.id, len(found)))
-        return _gathered(step, await settle([run_job(self._execution, job, self._run) for job in found]))
+        return _gathered(step, await settle([self._run_job(step, job) for job in found]))
+
+    async def _run_job(self, step: Step, job: Job) -> JobResult:
+        async with files_here(self._execution, step, job, self._run) as complete:
+            return await run_job(self._execution, complete, self._run)
 
     def _tell(self, step: Step, result: StepResult) -> None:
         if result.record.status == "skipped":

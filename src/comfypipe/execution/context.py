@@ -10,6 +10,7 @@ from comfypipe.backends.base import Backend
 from comfypipe.backends.registry import BackendPool
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.events import Listener, ignore
+from comfypipe.execution.urls import UrlFiles
 from comfypipe.plan.steps import Job
 from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
@@ -48,6 +49,7 @@ class Execution:
         slots: How many jobs may be submitted at once.
         batch_id: The batch that the runs are rows of.
         row_key: The row that the next run is: no other row's run is taken for it.
+        urls: What fetches files that are named by URL; None where nothing may be fetched.
         same: Keeps jobs with the same digest from running at the same time: the second takes the first one's result.
     """
 
@@ -61,6 +63,7 @@ class Execution:
     listener: Listener = ignore
     patience: Patience = field(default_factory=Patience)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    urls: UrlFiles | None = None
     same: KeyedLocks = field(default_factory=KeyedLocks)
     batch_id: str | None = None
     row_key: str | None = None

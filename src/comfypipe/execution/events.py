@@ -74,6 +74,35 @@ class JobQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesProgress:
+    """
+    A file that a job needs is being fetched.
+
+    Attributes:
+        url: As messages show it: without what may be secret.
+        total_bytes: None when its server does not say.
+    """
+
+    run_id: str
+    step: str
+    item: int | None
+    url: str
+    received_bytes: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesFetched:
+    """All files that a job names by URL are here; *count* of them were transferred. It is no time of execution."""
+
+    run_id: str
+    step: str
+    item: int | None
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class JobProgress:
     """The backend says something of a job: started, a node began, a node is so far, a preview."""
 
@@ -129,6 +158,8 @@ Event: TypeAlias = (
     | StepStarted
     | StepSkipped
     | StepFinished
+    | FilesProgress
+    | FilesFetched
     | JobQueued
     | JobProgress
     | JobRetried

@@ -12,9 +12,9 @@ from comfypipe.store.records import OutputRecord
 
 
 def value_to_json(value: Value, layout: ProjectLayout) -> JSON:
-    """Return a value for the record: a file by its digest, and where it came from unless that is the store."""
+    """Return a value for the record: a file by its digest, and where it came from unless that is ours."""
     if isinstance(value, FileValue):
-        stored = value.path is None or value.path.is_relative_to(layout.artifacts)
+        stored = value.path is None or value.url is not None or value.path.is_relative_to(layout.artifacts)
         shown = None if stored or value.path is None else layout.show(value.path)
         return {"filename": value.filename, "sha256": value.sha256, "path": shown, "url": value.url}
     if isinstance(value, list):

@@ -19,6 +19,7 @@ from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
 from comfypipe.execution.run import run_of
 from comfypipe.execution.submit import Attempt
+from comfypipe.execution.urls import files_here
 from comfypipe.execution.wait import wait as wait_for
 from comfypipe.manifest.inputs import draw_seed
 from comfypipe.manifest.schema import WorkflowSpec
@@ -109,8 +110,9 @@ async def submit(project: Project, rendered: Rendered, *, lasting: bool = True) 
     if not begun.resumed and begun.record.continues is None and begun.plan.digest != rendered.digest:
         raise PlanError(f"{rendered.name} has changed since it was rendered", hint="render it again")
     job = await _job(project, begun.plan)
-    stored = await stored_result(execution, job, begun.record)
-    attempt = None if stored else await Tries(execution, job, begun.record).begin()
+    async with files_here(execution, begun.plan.steps[0], job, begun.record) as complete:
+        stored = await stored_result(execution, complete, begun.record)
+        attempt = None if stored else await Tries(execution, complete, begun.record).begin()
     return Submitted(rendered, begun.record.id, job.timeout_s, attempt)
 
 

@@ -1,11 +1,14 @@
 """Steps become jobs, once what they read is there."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import InputInvalid, PlanError
-from comfypipe.manifest.values import Value, describe
+from comfypipe.manifest.values import FileValue, Value, describe
 from comfypipe.plan.digests import job_digest
 from comfypipe.plan.references import ExpressionError, Names, evaluate, steps_read
 from comfypipe.plan.rendering import (
@@ -101,13 +104,34 @@ def is_wanted(step: Step, scope: Mapping[str, Any]) -> bool:
     return step.when is None or bool(_evaluate(step, "when", step.when, scope))
 
 
+def with_files(step: Step, job: Job, here: Mapping[str, tuple[Path, str]], layout: ProjectLayout) -> Job:
+    """
+    Return *job* as it is once files that it knew by URL are on this machine: named, and its digest made, by content.
+
+    Args:
+        here: By URL, where the file lies and the SHA-256 of its bytes, as hex.
+    """
+    values = {name: _here(value, here) for name, value in job.values.items()}
+    return make_job(step, values, job.item, layout, here)[0]
+
+
 def make_job(
-    step: Step, values: Mapping[str, Value], item: int | None, layout: ProjectLayout
+    step: Step,
+    values: Mapping[str, Value],
+    item: int | None,
+    layout: ProjectLayout,
+    here: Mapping[str, tuple[Path, str]] | None = None,
 ) -> tuple[Job, RenderedWorkflow]:
-    """Return the job that *step* is with these inputs, with the places that its prompt was written in."""
+    """
+    Return the job that *step* is with these inputs, with the places that its prompt was written in.
+
+    Args:
+        here: As for `with_files`, for the files that its manifest names.
+    """
     spec = workflow_spec(step.workflow)
     rendered = render_workflow(step.workflow, values, layout)
-    placed = (*files_of(values), *static_files(step.workflow, layout))
+    static = (replace(each, file=_here(each.file, here or {})) for each in static_files(step.workflow, layout))
+    placed = (*files_of(values), *static)
     outputs = outputs_of(step.workflow, rendered)
     job = Job(
         step_id=step.id,
@@ -132,6 +156,16 @@ def _job(plan: Plan, step: Step, scope: Mapping[str, Any], item: int | None, lay
     if found.diagnostics:
         raise invalid_inputs(found.diagnostics)
     return make_job(step, found.values, item, layout)[0]
+
+
+def _here(value: Any, here: Mapping[str, tuple[Path, str]]) -> Any:
+    if isinstance(value, list):
+        return [_here(each, here) for each in value]
+    found = here.get(value.url or "") if isinstance(value, FileValue) and value.path is None else None
+    if found is None:
+        return value
+    path, sha256 = found
+    return replace(value, path=path, sha256=sha256)
 
 
 def invalid_inputs(found: tuple[Diagnostic, ...]) -> InputInvalid:

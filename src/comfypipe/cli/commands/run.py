@@ -7,7 +7,7 @@ import typer
 
 from comfypipe.cli.console import Console
 from comfypipe.cli.given import given_inputs
-from comfypipe.cli.options import AsJson, Backend, Inputs, InputsFile, Preset, ProjectFolder, Quiet
+from comfypipe.cli.options import AllowOrigin, AsJson, Backend, Inputs, InputsFile, Preset, ProjectFolder, Quiet
 
 if TYPE_CHECKING:
     from comfypipe.execution.records import Run
@@ -28,6 +28,7 @@ def run(
         ),
     ] = None,
     cache: Annotated[bool, typer.Option(help="Take stored outputs of the same plan.")] = True,
+    allow_origin: AllowOrigin = None,
     project: ProjectFolder = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -41,7 +42,8 @@ def run(
 
     console = Console(as_json=as_json, quiet=quiet)
     options = {"preset": preset, "backend": backend, "cache": cache, "out": out}
-    made = asyncio.run(_run(console, project, name, given_inputs(inputs, inputs_file), options))
+    given = given_inputs(inputs, inputs_file)
+    made = asyncio.run(_run(console, project, tuple(allow_origin or ()), name, given, options))
     return report(console, made)
 
 
@@ -66,19 +68,25 @@ def report(console: Console, made: "Run") -> int:
 
 
 async def _run(
-    console: Console, folder: Path | None, name: str, inputs: dict[str, Any], options: dict[str, Any]
+    console: Console,
+    folder: Path | None,
+    allow_origins: tuple[str, ...],
+    name: str,
+    inputs: dict[str, Any],
+    options: dict[str, Any],
 ) -> "Run":
     import asyncio
     import signal
 
     from comfypipe.cli.progress import watching
     from comfypipe.execution.project import Project
+    from comfypipe.project import ProjectLayout
 
     task = asyncio.current_task()
     if task is not None:
         # SIGTERM ends a run as Ctrl-C does: what was started is cancelled, what is done stays.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with Project.find(folder) as project:
+    async with Project(ProjectLayout.find(folder), allow_origins=allow_origins) as project:
         with watching(console) as listener:
             return await project.run(name, inputs, listener=listener, check=False, **options)
 
