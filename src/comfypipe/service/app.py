@@ -16,6 +16,7 @@ from comfypipe.service.keys import Gate
 from comfypipe.service.keys.keyring import KeyRing
 from comfypipe.service.links import BASE_PATH
 from comfypipe.service.loopback import LoopbackOnly
+from comfypipe.service.pages import routes as pages
 from comfypipe.service.routes import events, files, health, runs, workflows
 from comfypipe.service.service import opened
 from comfypipe.service.settings import ServiceSettings
@@ -58,6 +59,7 @@ def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException
     for noun in (workflows, runs, events, files, health, webhooks):
         app.include_router(noun.router, prefix=BASE_PATH)
     app.include_router(health.probes)
+    app.include_router(pages.router)
     app.add_middleware(BodyLimits, most_bytes=settings.prompt_bytes, streams=_streams)
     if not settings.authenticate:
         app.add_middleware(LoopbackOnly)

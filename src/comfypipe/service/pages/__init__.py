@@ -1,0 +1,1 @@
+"""The service's web page: workflows, their runs, and forms to run them."""
