@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from comfypipe.cli.commands import batch, catalog, runs
+from comfypipe.cli.commands import batch, catalog, keys, runs
 from comfypipe.cli.commands.diff import diff
 from comfypipe.cli.commands.doctor import doctor
 from comfypipe.cli.commands.engine import engine
@@ -37,4 +37,9 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "engine": engine,
     "doctor": doctor,
 }
-GROUPS: Mapping[str, typer.Typer] = {"batch": batch.group, "runs": runs.group, "catalog": catalog.group}
+GROUPS: Mapping[str, typer.Typer] = {
+    "batch": batch.group,
+    "runs": runs.group,
+    "keys": keys.group,
+    "catalog": catalog.group,
+}

@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from comfypipe.project import ProjectLayout
     from comfypipe.service.settings import ServiceSettings
 
-Data = Annotated[
+Data: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--data",
@@ -24,7 +24,7 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Database = Annotated[
+Database: TypeAlias = Annotated[
     str | None,
     typer.Option("--db", metavar="URL", help="Another database than a SQLite file in --data.", show_default=False),
 ]
@@ -90,9 +90,9 @@ def serve(
 
     if simulate and backend:
         raise UsageError("--simulate and --backend exclude each other", hint="--backend simulate: is the same")
-    layout = _project(project)
+    layout = served_project(project)
     settings = ServiceSettings(
-        data=data or _default_data(layout),
+        data=data or default_data(layout),
         database=db,
         backend="simulate:" if simulate else backend or (layout.settings.backend if layout else "embedded:"),
         project=layout,
@@ -125,7 +125,7 @@ def _serve(settings: "ServiceSettings", host: str, port: int, console: Console) 
         signal.signal(signal.SIGTERM, before)
 
 
-def _project(folder: Path | None) -> "ProjectLayout | None":
+def served_project(folder: Path | None) -> "ProjectLayout | None":
     """Return the project that is served: the one that is named, or that we are in; None where there is none."""
     from comfypipe.project import ProjectLayout
 
@@ -137,7 +137,8 @@ def _project(folder: Path | None) -> "ProjectLayout | None":
         return None
 
 
-def _default_data(layout: "ProjectLayout | None") -> Path:
+def default_data(layout: "ProjectLayout | None") -> Path:
+    """Return where a service keeps its files when nothing is said."""
     if layout is None:
         raise UsageError(
             "there is no project here, and no folder was named",
