@@ -28,7 +28,10 @@ def morphology(image: Floats, operation: str, kernel_size: int) -> tuple[Floats]
     """
     if operation not in OPERATIONS:
         raise ValueError(f"Invalid operation {operation} for morphology. Must be one of {', '.join(OPERATIONS)}")
-    return (OPERATIONS[operation](image, kernel_size),)
+    result = np.empty(image.shape, np.float32)
+    for index in range(len(image)):
+        result[index] = OPERATIONS[operation](image[index : index + 1], kernel_size)[0]
+    return (result,)
 
 
 def find_edges(image: Floats, low_threshold: float, high_threshold: float) -> tuple[Floats]:

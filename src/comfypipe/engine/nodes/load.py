@@ -37,14 +37,21 @@ def load_image(image: str, context: Context) -> tuple[Floats, Floats]:
         frame has transparency.
     """
     frames = read_frames(resolve_file(image, context.folders))
-    return np.stack([from_bytes(each.color) for each in frames]), _masks(frames)
+    masks = _masks(frames)
+    images = np.empty((len(frames), *frames[0].color.shape), np.float32)
+    for target in images:  # each frame is let go when it was copied, so that there are never two batches
+        from_bytes(frames.pop(0).color, target)
+    return images, masks
 
 
 def _masks(frames: list[Frame]) -> Floats:
     if all(each.alpha is None for each in frames):
         return np.zeros((len(frames), _NO_ALPHA_SIDE, _NO_ALPHA_SIDE), np.float32)
-    opaque = np.full(frames[0].color.shape[:2], 255, np.uint8)
-    return np.stack([1 - from_bytes(opaque if each.alpha is None else each.alpha) for each in frames])
+    masks = np.zeros((len(frames), *frames[0].color.shape[:2]), np.float32)
+    for target, each in zip(masks, frames, strict=True):
+        if each.alpha is not None:
+            np.subtract(1, from_bytes(each.alpha, target), out=target)
+    return masks
 
 
 def load_image_mask(image: str, channel: str, context: Context) -> tuple[Floats]:
@@ -81,9 +88,14 @@ def load_folder(folder: str, context: Context, resize_method: str = "None") -> t
     if not paths:
         raise ValueError(f"no images ({', '.join(_FOLDER_IMAGES)}) in the folder {folder!r}")
     first = read_color(paths[0])
-    check_size((len(paths), first.height, first.width, 3), f"folder {folder}")
-    fitted = [first, *(_fit(read_color(each), first.size, resize_method, each.name) for each in paths[1:])]
-    return (np.stack([from_bytes(np.asarray(each)) for each in fitted]),)
+    shape = (len(paths), first.height, first.width, 3)
+    check_size(shape, f"folder {folder}")
+    images = np.empty(shape, np.float32)
+    for index, (path, target) in enumerate(zip(paths, images, strict=True)):
+        picture = _fit(read_color(path), first.size, resize_method, path.name) if index else first
+        from_bytes(np.asarray(picture), target)
+        context.progress(index + 1, len(paths))
+    return (images,)
 
 
 def _is_listed(path: Path) -> bool:

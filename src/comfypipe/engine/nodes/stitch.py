@@ -73,13 +73,16 @@ def _padded(pair: list[Floats], axis: int, value: float) -> list[Floats]:
 
 def _centred(image: Floats, axis: int, size: int, value: float) -> Floats:
     missing = size - image.shape[axis]
+    if not missing:
+        return image
     widths = [(0, 0)] * image.ndim
     widths[axis] = (missing // 2, missing - missing // 2)
     return np.pad(image, widths, constant_values=value)
 
 
 def _filled(image: Floats, channels: int) -> Floats:
-    return np.pad(image, [(0, 0)] * 3 + [(0, channels - image.shape[3])], constant_values=1.0)
+    missing = channels - image.shape[3]
+    return np.pad(image, [(0, 0)] * 3 + [(0, missing)], constant_values=1.0) if missing else image
 
 
 def _gap(image: Floats, axis: int, width: int, color: tuple[float, ...]) -> Floats:

@@ -20,9 +20,13 @@ def window_extremes(images: Floats, size: int, pick: _Pick, before: int) -> Floa
         pick: `numpy.maximum` or `numpy.minimum`.
         before: Pixels of the window above and left of the centre.
     """
-    for axis in (1, 2):
-        images = _line_extremes(images, size, pick, before, axis)
-    return images
+    result = np.empty(images.shape, np.float32)
+    for index in range(len(images)):  # one by one: what is needed besides is that of a single image
+        one = images[index : index + 1]
+        for axis in (1, 2):
+            one = _line_extremes(one, size, pick, before, axis)
+        result[index] = one[0]
+    return result
 
 
 def _line_extremes(images: Floats, size: int, pick: _Pick, before: int, axis: int) -> Floats:
@@ -89,6 +93,13 @@ def grow(masks: Floats, steps: int, *, tapered: bool) -> Floats:
 
 
 def _grow_diamond(masks: Floats, distance: int, pick: _Pick) -> Floats:
+    result = np.empty(masks.shape, np.float32)
+    for index in range(len(masks)):
+        result[index] = _grow_one_diamond(masks[index : index + 1], distance, pick)[0]
+    return result
+
+
+def _grow_one_diamond(masks: Floats, distance: int, pick: _Pick) -> Floats:
     current = masks.copy()
     for _ in range(distance):
         grown = current.copy()

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from comfypipe.engine.pixels.values import Floats
+from comfypipe.engine.pixels.values import Floats, blocks
 
 _GROUP = 16
 
@@ -22,19 +22,19 @@ def torch_randn(shape: tuple[int, ...], seed: int) -> Floats:
     count = prod(shape)
     if count < _GROUP:
         return _scalar_normals(count, seed).astype(np.float32).reshape(shape)
-    rest = _GROUP if count % _GROUP else 0
-    drawn = _uniforms(_words(count + rest, seed))
+    generator = np.random.RandomState(seed & 0xFFFFFFFF)
     normals = np.empty(count, np.float32)
     whole = count - count % _GROUP
-    normals[:whole] = _box_muller(drawn[:whole])
-    if rest:
-        normals[-_GROUP:] = _box_muller(drawn[count:])
+    for block in blocks(whole):  # as much at a time as stays in the cache
+        normals[block] = _box_muller(_uniforms(_words(block.stop - block.start, generator)))
+    if count % _GROUP:
+        _words(count % _GROUP, generator)  # drawn, and not used
+        normals[-_GROUP:] = _box_muller(_uniforms(_words(_GROUP, generator)))
     return normals.reshape(shape)
 
 
-def _words(count: int, seed: int) -> NDArray[np.uint32]:
-    words = np.random.RandomState(seed & 0xFFFFFFFF).bytes(4 * count)
-    return np.frombuffer(words, "<u4").astype(np.uint32, copy=False)
+def _words(count: int, generator: np.random.RandomState) -> NDArray[np.uint32]:
+    return np.frombuffer(generator.bytes(4 * count), "<u4").astype(np.uint32, copy=False)
 
 
 def _uniforms(words: NDArray[np.uint32]) -> Floats:
@@ -49,7 +49,7 @@ def _box_muller(uniforms: Floats) -> Floats:
 
 
 def _scalar_normals(count: int, seed: int) -> NDArray[np.float64]:
-    words = _words(2 * (count + count % 2), seed).astype(np.uint64)
+    words = _words(2 * (count + count % 2), np.random.RandomState(seed & 0xFFFFFFFF)).astype(np.uint64)
     doubles = (((words[::2] << 32) | words[1::2]) & (2**53 - 1)) * 2.0**-53
     angle, radius = 2 * math.pi * doubles[::2], np.sqrt(-2 * np.log1p(-doubles[1::2]))
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
