@@ -54,23 +54,27 @@ class ChainResult:
         return next((step.error for step in self.steps.values() if step.error is not None), None)
 
 
-async def chain(execution: Execution, plan: Plan, run: RunRecord) -> ChainResult:
+async def chain(execution: Execution, plan: Plan, run: RunRecord, *, new: bool = False) -> ChainResult:
     """
     Run all steps of *plan* and return how each ended; errors of steps are results, not exceptions.
 
     A step that fails cancels those that read it, directly or not; others go on. A step whose ``when`` is false is
     skipped, and so is what reads it.
+
+    Args:
+        new: The run was begun here, and continues none.
     """
-    runner = _Chain(execution, plan, run)
+    runner = _Chain(execution, plan, run, new=new)
     await settle([runner.run_step(step) for step in plan.steps])
     return ChainResult({step.id: runner.ended[step.id] for step in plan.steps})
 
 
 class _Chain:
-    def __init__(self, execution: Execution, plan: Plan, run: RunRecord) -> None:
+    def __init__(self, execution: Execution, plan: Plan, run: RunRecord, *, new: bool) -> None:
         self._execution = execution
         self._plan = plan
         self._run = run
+        self._options = {"new": new, "alone": len(plan.steps) == 1 and plan.steps[0].for_each is None}
         self._done = {step.id: asyncio.Event() for step in plan.steps}
         self.ended: dict[str, StepResult] = {}
 
@@ -100,7 +104,7 @@ class _Chain:
 
     async def _run_job(self, step: Step, job: Job) -> JobResult:
         async with files_here(self._execution, step, job, self._run) as complete:
-            return await run_job(self._execution, complete, self._run)
+            return await run_job(self._execution, complete, self._run, **self._options)
 
     def _tell(self, step: Step, result: StepResult) -> None:
         if result.record.status == "skipped":

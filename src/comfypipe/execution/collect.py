@@ -16,7 +16,7 @@ from comfypipe.execution.values import values_of
 from comfypipe.manifest.schema import MEDIA_TYPES
 from comfypipe.manifest.values import Value
 from comfypipe.plan.steps import Job
-from comfypipe.store.records import OutputRecord
+from comfypipe.store.records import OutputRecord, RunRecord
 
 _SAVED = "output"
 """ComfyUI's folder type of saved files; previews are ``temp``."""
@@ -46,9 +46,14 @@ async def collect(execution: Execution, job: Job, attempt: Attempt, result: RunR
 
 
 async def collect_records(
-    execution: Execution, job: Job, attempt: Attempt, result: RunResult
+    execution: Execution, job: Job, attempt: Attempt, result: RunResult, *, alone: RunRecord | None = None
 ) -> tuple[OutputRecord, ...]:
-    """Do what `collect` does, and return what the ledger keeps of it."""
+    """
+    Do what `collect` does, and return what the ledger keeps of it.
+
+    Args:
+        alone: The run that has no other job: it is stored with the end of it.
+    """
     backend = execution.backends.get(attempt.backend)
     records: list[OutputRecord] = []
     for found in find_outputs(job, result):
@@ -68,6 +73,7 @@ async def collect_records(
         prompt_id=attempt.prompt_id,
         simulated=result.simulated,
         execution_s=result.execution_s,
+        run_id=alone.id if alone else None,
     )
     return tuple(records)
 

@@ -50,9 +50,15 @@ class JobResult:
     simulated: bool
 
 
-async def run_job(execution: Execution, job: Job, run: RunRecord) -> JobResult:
+async def run_job(
+    execution: Execution, job: Job, run: RunRecord, *, new: bool = False, alone: bool = False
+) -> JobResult:
     """
     Return what *job* gives: stored outputs where they are whole, else those of a new attempt.
+
+    Args:
+        new: The run was begun here, and continues none: nobody has tried the job yet.
+        alone: The run has no other job, and its end is stored next: what the job gave is stored with that.
 
     Raises:
         RunError: It failed, and no further try is due.
@@ -64,7 +70,7 @@ async def run_job(execution: Execution, job: Job, run: RunRecord) -> JobResult:
     try:
         async with execution.same.hold(key):
             stored = await stored_result(execution, job, run)
-            result = stored or await _execute(execution, await with_files_for(execution, job), run)
+            result = stored or await _execute(execution, job, run, new=new, alone=alone)
     except ComfypipeError as error:
         execution.listener(JobFailed(run.id, job.step_id, job.item, error))
         raise
@@ -100,9 +106,10 @@ def _whole(execution: Execution, records: tuple[OutputRecord, ...]) -> bool:
     return True
 
 
-async def _execute(execution: Execution, job: Job, run: RunRecord) -> JobResult:
+async def _execute(execution: Execution, job: Job, run: RunRecord, *, new: bool, alone: bool) -> JobResult:
+    whole = await with_files_for(execution, job)
     async with execution.slots:
-        tries = Tries(execution, job, run)
+        tries = Tries(execution, whole, run, new=new, alone=alone)
         return await tries.until_done()
 
 
@@ -112,12 +119,20 @@ class Tries:
 
     The ledger says what is still open: an attempt that may run on, after a lost connection or the death of an earlier
     process, is joined again and never made anew.
+
+    Args:
+        new: As for `run_job`.
+        alone: As for `run_job`.
     """
 
-    def __init__(self, execution: Execution, job: Job, run: RunRecord) -> None:
+    def __init__(
+        self, execution: Execution, job: Job, run: RunRecord, *, new: bool = False, alone: bool = False
+    ) -> None:
         self._execution = execution
         self._job = job
         self._run = run
+        self._untried = new
+        self._alone = run if alone else None
         self._faults = 0
         self._spared = 0
         self._collecting = False
@@ -139,7 +154,8 @@ class Tries:
     async def begin(self) -> Attempt:
         """Join the attempt that is still open, or make the next one."""
         execution, job, run = self._execution, self._job, self._run
-        made = await attempts_at(execution, job, run)
+        made = () if self._untried else await attempts_at(execution, job, run)
+        self._untried = False
         last = made[-1] if made else None
         if last is not None and last.status in OPEN:
             joined = await rejoin(execution, job, run, last)
@@ -156,7 +172,7 @@ class Tries:
         # Cancelled from here on, the attempt stays open: it has run, and the next run of this request collects it.
         self._collecting = True
         try:
-            records = await collect_records(execution, job, attempt, result)
+            records = await collect_records(execution, job, attempt, result, alone=self._alone)
         except OutputGone as error:
             gone = {"status": "lost", "ended_ms": now_ms(), "error": error.to_json()}
             await execution.ledger.update_attempt(attempt.prompt_id, **gone)

@@ -35,7 +35,7 @@ async def run(execution: Execution, plan: Plan, record: RunRecord, *, resumed: b
     steps = tuple(step.id for step in plan.steps)
     execution.listener(RunStarted(record.id, record.name, steps, resumed, record.continues))
     try:
-        ended = await chain(execution, plan, record)
+        ended = await chain(execution, plan, record, new=not resumed and record.continues is None)
         given, error = await _outputs(execution, plan, ended, record)
     except asyncio.CancelledError:
         await _end(execution, record, RunCancelled("cancelled before it had ended"))

@@ -79,7 +79,7 @@ async def rejoin(
             await asyncio.sleep(max(0.0, execution.patience.grace_s - (now_ms() - record.created_ms) / 1000))
             handle = await backend.find(record.prompt_id, record.server)
         if handle is not None:
-            return await _taken(execution, job, run, record, handle)
+            return _taken(execution, job, run, record, handle)
     if record.status == "intended":
         return await _send(execution, job, run, record, posts)
     await execution.ledger.update_attempt(record.prompt_id, status="lost", ended_ms=now_ms())
@@ -167,7 +167,7 @@ async def _send(execution: Execution, job: Job, run: RunRecord, record: AttemptR
     try:
         async with _withdrawn_when_cancelled(execution, record):
             handle = await backend.submit(submission_of(job, run, record))
-            return await _taken(execution, job, run, record, handle)
+            return _taken(execution, job, run, record, handle)
     except SubmissionUnknown as error:
         attempt = await rejoin(execution, job, run, record, posts - 1) if posts > 1 else None
         if attempt is None:
@@ -179,8 +179,9 @@ async def _send(execution: Execution, job: Job, run: RunRecord, record: AttemptR
         raise
 
 
-async def _taken(execution: Execution, job: Job, run: RunRecord, record: AttemptRecord, handle: RunHandle) -> Attempt:
-    await execution.ledger.update_attempt(
+def _taken(execution: Execution, job: Job, run: RunRecord, record: AttemptRecord, handle: RunHandle) -> Attempt:
+    # Soon is enough: a process that dies before finds the attempt intended, and asks the backend for it.
+    execution.ledger.update_attempt_soon(
         record.prompt_id,
         status="submitted",
         server=handle.server,

@@ -13,7 +13,7 @@ from comfypipe.store.migrations import LEDGER
 from comfypipe.store.pruning import Pruning
 from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, R, RunRecord, columns, record_of, stored
 from comfypipe.store.statements import insert, update
-from comfypipe.store.worker import DatabaseWorker
+from comfypipe.store.worker import Call, DatabaseWorker
 
 LATEST = "latest"
 """What can be written for the id of the newest run. No id has these letters."""
@@ -32,6 +32,7 @@ class Ledger:
 
     def __init__(self, location: Path | str) -> None:
         self._worker = DatabaseWorker(location, LEDGER)
+        self._soon: dict[str, Call] = {}  # by run, what the next write of it may not do without
         self.batches = BatchTable(self._worker)
         self.pruning = Pruning(self._worker)
 
@@ -45,6 +46,10 @@ class Ledger:
         """Store a new run."""
         await self._worker.write(lambda connection: insert(connection, "runs", columns(run)))
 
+    def add_run_soon(self, run: RunRecord) -> None:
+        """Store a new run together with its first intent, or its end: those fail when it cannot be stored."""
+        self._soon[run.id] = self._worker.write_soon(lambda connection: insert(connection, "runs", columns(run)))
+
     async def adopt_run(self, run_id: str, *, owner: str, by: str, plan_digest: str) -> bool:
         """Make *by* the owner of a run that *owner* left unfinished; False when another process was faster."""
         left = {"id": run_id, "owner": owner, "status": "running"}
@@ -55,11 +60,11 @@ class Ledger:
         """Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is."""
 
         def write(connection: Connection) -> None:
-            update(connection, "runs", {"id": run.id, "status": "running"}, columns(run))
+            update(connection, "runs", {"id": run.id, "status": "running"}, _end_of(run))
             ended = {"status": "cancelled", "ended_ms": run.ended_ms}
             update(connection, "jobs", {"run_id": run.id, "status": "running"}, ended)
 
-        await self._worker.write(write)
+        await self._worker.write(write, after=self._soon.pop(run.id, None))
 
     async def run(self, reference: str) -> RunRecord:
         """
@@ -147,7 +152,7 @@ class Ledger:
             _put_job(connection, job)
             _add_outputs(connection, job.id, given)
 
-        await self._worker.write(write)
+        await self._worker.write(write, after=self._soon.pop(job.run_id, None))
 
     async def end_job(self, job_id: str, status: str, *, ended_ms: int, error: JSONObject | None = None) -> None:
         """Store that a job ended without outputs."""
@@ -164,8 +169,15 @@ class Ledger:
         prompt_id: str,
         simulated: bool = False,
         execution_s: float | None = None,
+        run_id: str | None = None,
     ) -> None:
-        """Store what a job gave, and that the attempt *prompt_id* did it: together, so that no crash parts them."""
+        """
+        Store what a job gave, and that the attempt *prompt_id* did it: together, so that no crash parts them.
+
+        Args:
+            run_id: Of the run that has this job alone, and whose end is stored next: this is stored with it, and not
+                waited for. The end fails when this cannot be stored.
+        """
 
         def write(connection: Connection) -> None:
             done = {"status": "completed", "ended_ms": ended_ms, "error": None}
@@ -173,7 +185,10 @@ class Ledger:
             update(connection, "attempts", {"prompt_id": prompt_id}, done | {"execution_s": execution_s})
             _add_outputs(connection, job_id, given)
 
-        await self._worker.write(write)
+        if run_id is None:
+            await self._worker.write(write)
+        else:
+            self._soon[run_id] = self._worker.write_soon(write)
 
     async def keep_fetched(self, run_id: str, found: Mapping[str, Mapping[str, Any]]) -> None:
         """Store, by URL, what became known of files that a run's jobs had left elsewhere when they were fetched."""
@@ -199,12 +214,21 @@ class Ledger:
             _put_job(connection, job)
             insert(connection, "attempts", columns(attempt))
 
-        await self._worker.write(write)
+        await self._worker.write(write, after=self._soon.pop(job.run_id, None))
 
     async def update_attempt(self, prompt_id: str, **changes: Any) -> None:
         """Store what became of an attempt."""
         made = {"prompt_id": prompt_id}
         await self._worker.write(lambda connection: update(connection, "attempts", made, stored(changes)))
+
+    def update_attempt_soon(self, prompt_id: str, **changes: Any) -> None:
+        """
+        Store what became of an attempt, together with what is stored next.
+
+        Nobody hears whether that succeeded: it must be something that is found out anew when it is not there.
+        """
+        made = {"prompt_id": prompt_id}
+        self._worker.write_soon(lambda connection: update(connection, "attempts", made, stored(changes)))
 
     async def move_attempt(self, prompt_id: str, job: JobRecord) -> None:
         """Make an attempt of an earlier run one at *job*, which goes on with it."""
@@ -228,6 +252,11 @@ class Ledger:
             return tuple(record_of(kind, row) for row in connection.execute(query, values))
 
         return await self._worker.read(read)
+
+
+def _end_of(run: RunRecord) -> Values:
+    names = ("status", "outputs", "steps", "simulated", "cached", "error", "ended_ms")
+    return stored({name: getattr(run, name) for name in names})
 
 
 def _outputs_of(connection: Connection, job_id: str) -> tuple[OutputRecord, ...]:

@@ -16,25 +16,39 @@ T = TypeVar("T")
 _TOGETHER = 64
 """How many calls share a transaction at most: enough that a commit costs little, few enough to redo."""
 
+_SOON_S = 0.05
+"""How long a write that nobody waits for may wait for another one to share a transaction with."""
+
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class Call:
     """
     What is to be done, and who waits for it.
 
     Attributes:
+        future: None when nobody does.
+        after: Must have succeeded; its error is this one's too.
         dropped: Nobody waits any more; it need not be begun.
+        error: Why it failed.
     """
 
     function: Callable[[Connection], Any]
     writes: bool
-    future: "asyncio.Future[Any]"
+    future: "asyncio.Future[Any] | None" = None
+    after: "Call | None" = None
     dropped: bool = False
     result: Any = None
     error: BaseException | None = None
 
+    def run(self, connection: Connection) -> Any:
+        """Do it."""
+        if self.after is not None and self.after.error is not None:
+            raise self.after.error
+        return self.function(connection)
+
     def tell(self) -> None:
-        if self.future.done():  # cancelled meanwhile
+        """Tell whoever waits."""
+        if self.future is None or self.future.done():  # cancelled meanwhile
             return
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -64,9 +78,25 @@ class DatabaseWorker:
         """Return what *function* reads."""
         return await self._call(function, writes=False)
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
-        """Return what *function* returns, once what it wrote is safely on the disk."""
-        return await self._call(function, writes=True)
+    async def write(self, function: Callable[[Connection], T], *, after: Call | None = None) -> T:
+        """
+        Return what *function* returns, once what it wrote is safely on the disk.
+
+        Args:
+            after: What `write_soon` gave: when that fails, this raises its error, and writes nothing.
+        """
+        return await self._call(function, writes=True, after=after)
+
+    def write_soon(self, function: Callable[[Connection], Any]) -> Call:
+        """
+        Write with the next call, in the same transaction, or else a moment later; nobody waits for it.
+
+        Calls are done in the order in which they are made, this one too: what comes later sees what it wrote. Whoever
+        needs to know that it succeeded gives it to a later `write`.
+        """
+        call = Call(function, writes=True)
+        self._started().take_soon(call)
+        return call
 
     async def close(self) -> None:
         """Finish what waits, and close the database; the next call opens it again."""
@@ -74,13 +104,17 @@ class DatabaseWorker:
         if thread is not None:
             await thread.end()
 
-    async def _call(self, function: Callable[[Connection], T], *, writes: bool) -> T:
+    def _started(self) -> "_Thread":
         if self._thread is None:
             self._thread = _Thread(self._location, self._migrations)
-        call = _Call(function, writes, asyncio.get_running_loop().create_future())
-        self._thread.take(call)
+        return self._thread
+
+    async def _call(self, function: Callable[[Connection], T], *, writes: bool, after: Call | None = None) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        call = Call(function, writes, future, after)
+        self._started().take(call)
         try:
-            result: T = await call.future
+            result = await future
         except asyncio.CancelledError:
             call.dropped = True
             raise
@@ -95,19 +129,32 @@ class _Thread:
         self._migrations = migrations
         self._database: Database | None = None
         self._connection: Connection | None = None
-        self._waiting: deque[_Call | None] = deque()
+        self._waiting: deque[Call | None] = deque()
         self._wake = threading.Semaphore(0)
+        self._soon: asyncio.TimerHandle | None = None
         # A daemon: a program that was left without closing ends all the same; what was promised is on the disk.
         self._thread = threading.Thread(target=self._work, name=f"comfypipe-{migrations.what}", daemon=True)
         self._thread.start()
 
-    def take(self, call: _Call | None) -> None:
+    def take(self, call: Call | None) -> None:
         """Do *call* soon; None is the last one."""
         self._waiting.append(call)
         self._wake.release()
 
+    def take_soon(self, call: Call) -> None:
+        """Do *call* with the next one, or in a moment."""
+        self._waiting.append(call)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(_SOON_S, self._no_later)
+
+    def _no_later(self) -> None:
+        self._soon = None
+        self._wake.release()
+
     async def end(self) -> None:
         """Finish what waits, and close the database."""
+        if self._soon is not None:
+            self._soon.cancel()
         self.take(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -121,9 +168,9 @@ class _Thread:
                 _tell(taken)
         self._dispose()
 
-    def _take(self) -> tuple[list[_Call], bool]:
+    def _take(self) -> tuple[list[Call], bool]:
         """Return what waits, and whether more may come."""
-        taken: list[_Call] = []
+        taken: list[Call] = []
         while self._waiting and len(taken) < _TOGETHER:
             call = self._waiting.popleft()
             if call is None:
@@ -132,7 +179,7 @@ class _Thread:
                 taken.append(call)
         return taken, True
 
-    def _run(self, calls: Sequence[_Call]) -> None:
+    def _run(self, calls: Sequence[Call]) -> None:
         try:
             results = self._transact(calls)
         except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
@@ -145,11 +192,11 @@ class _Thread:
         for call, result in zip(calls, results, strict=True):
             call.result = result
 
-    def _transact(self, calls: Sequence[_Call]) -> list[Any]:
+    def _transact(self, calls: Sequence[Call]) -> list[Any]:
         connection = self._connected()
         try:
             with connection.transaction(writes=any(call.writes for call in calls)):
-                return [call.function(connection) for call in calls]
+                return [call.run(connection) for call in calls]
         except BaseException:
             self._connection = None  # whatever is wrong with it, the next call has another one
             connection.close()
@@ -177,14 +224,20 @@ class _Thread:
         self._connection = self._database = None
 
 
-def _tell(calls: Sequence[_Call]) -> None:
+def _tell(calls: Sequence[Call]) -> None:
     """Tell those who wait, each loop woken once."""
-    for loop in {call.future.get_loop() for call in calls}:
-        mine = [call for call in calls if call.future.get_loop() is loop]
+    waiting = [call for call in calls if call.future is not None]
+    for loop in {_loop_of(call) for call in waiting}:
+        mine = [call for call in waiting if _loop_of(call) is loop]
         if not loop.is_closed():
             loop.call_soon_threadsafe(_tell_all, mine)
 
 
-def _tell_all(calls: Sequence[_Call]) -> None:
+def _loop_of(call: Call) -> asyncio.AbstractEventLoop:
+    assert call.future is not None  # noqa: S101
+    return call.future.get_loop()
+
+
+def _tell_all(calls: Sequence[Call]) -> None:
     for call in calls:
         call.tell()

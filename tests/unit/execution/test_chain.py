@@ -139,7 +139,7 @@ def test_events_tell_the_course_of_a_run(root: Path, backend: FolderBackend) -> 
     assert [
         events.RunStarted(made.id, "portrait", ("portrait",)),
         events.StepStarted(made.id, "portrait", 1),
-        events.JobQueued(made.id, "portrait", None, "x", 1, "folder:", {"1": "SaveImage"}),
+        events.JobQueued(made.id, "portrait", None, "x", 1, "folder:", {"1": "SaveImage"}, "folder-1"),
         events.JobFinished(made.id, "portrait", None, cached=False),
         events.StepFinished(made.id, "portrait", "completed"),
         events.RunFinished(made.id, "completed"),
