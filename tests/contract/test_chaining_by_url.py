@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests.contract.own_service import own_service
-from tests.contract.signing_store import Served, serving_store
+from tests.contract.signing_store import Served, SigningStore, serving_store
 
 from comfypipe.backends.base import Backend
 from comfypipe.backends.comfyicu import ComfyICUBackend
 from comfypipe.backends.comfyicu.address import read_address
 from comfypipe.backends.comfyicu.staging import SignedStore
+from comfypipe.backends.comfyicu.timing import ApiTiming
 from comfypipe.backends.registry import open_backend
 from comfypipe.errors import OutputGone
 from comfypipe.execution.project import Project
@@ -23,6 +24,7 @@ from comfypipe.project import ProjectLayout
 from comfypipe.testing import RunsApi, runs_api
 
 COLOURS = ["#336699", "#993333"]
+QUICK = ApiTiming(first_poll_s=0.02, longest_poll_s=0.1)
 STAGES = 1 + 2 + 2 + 1  # cutout, a variant and a card for each colour, the sheet
 
 Work = Callable[[Project], Awaitable[Any]]
@@ -76,16 +78,24 @@ def on_api(api: RunsApi, store: Served) -> Callable[[str, ProjectLayout], Backen
         if not url.startswith("comfyicu"):
             return open_backend(url, layout)
         staging = SignedStore("signing://files/staged", {"origin": store.origin})
-        return ComfyICUBackend(read_address(url), key=api.key, staging=staging)
+        return ComfyICUBackend(read_address(url), key=api.key, staging=staging, timing=QUICK)
 
     return opened
 
 
-def make(root: Path, backend: str, opener: Callable[[str, ProjectLayout], Backend] = open_backend, **options: Any) -> Run:
+def make(
+    root: Path, backend: str, opener: Callable[[str, ProjectLayout], Backend] = open_backend, **options: Any
+) -> Run:
     """Run the example pipeline."""
     given = {"size": 128, "colours": COLOURS}
     made: Run = use(root, lambda project: project.run("product_card", given, backend=backend, **options), opener)
     return made
+
+
+def pixels(run: Run) -> bytes:
+    """Return the pixels of the sheet."""
+    with Image.open(run.outputs["sheet"].path) as picture:
+        return picture.tobytes()
 
 
 def stored(root: Path) -> int:
@@ -99,8 +109,9 @@ def test_only_what_was_asked_for_passes_through_the_client(root_copy: Path, api:
     by_client = [name for who, name in api.fetched if who == "client"]
     assert ("completed", STAGES) == (run.status, len(api.runs))
     assert (1 + len(COLOURS), 1 + len(COLOURS)) == (len(by_client), stored(root_copy))
-    assert 1 == len(store.requests)  # the photo, put there once
-    assert Image.open(run.outputs["sheet"].path).format == "PNG"
+    staged = {path.partition("?")[0].rpartition("/")[2] for path in store.requests}
+    assert ({"vase.png", "logo.png", "backdrop.png"}, 3) == (staged, len(SigningStore.store))  # each was put there once
+    assert pixels(run)
     passed_on = [name for who, name in api.fetched if who == "api"]
     assert 1 * len(COLOURS) + len(COLOURS) + len(COLOURS) == len(passed_on)
 
@@ -115,7 +126,7 @@ def test_asked_again_nothing_runs_and_nothing_is_fetched(root_copy: Path, api: R
 
 
 def test_what_was_deleted_there_runs_anew(root_copy: Path, api: RunsApi, store: Served) -> None:
-    """A stage whose outputs never came here, and are gone there, is executed again; one whose outputs are here is not."""
+    """A stage whose outputs never came here, and are gone there, is executed again."""
     make(root_copy, api.backend_url, on_api(api, store))
     cards = {each["id"] for each in [*api.runs.values()][3:]}
     for run_id in [each for each in api.runs if each not in cards]:
@@ -127,13 +138,15 @@ def test_what_was_deleted_there_runs_anew(root_copy: Path, api: RunsApi, store: 
 def test_another_backend_is_given_the_bytes(root_copy: Path, api: RunsApi, store: Served) -> None:
     """A stage that runs here fetches what a stage made there."""
     manifest = root_copy / "manifests/product_card.yaml"
-    text = manifest.read_text().replace("workflow: contact_sheet\n", "workflow: contact_sheet\n    backend: 'embedded:'\n")
+    text = manifest.read_text().replace(
+        "workflow: contact_sheet\n", "workflow: contact_sheet\n    backend: 'embedded:'\n"
+    )
     manifest.write_text(text)
     (root_copy / "pyproject.toml").write_text(f'[tool.comfypipe]\nbackend = "{api.backend_url}"\n')
     opener = on_api(api, store)
     made: Run = use(root_copy, lambda each: each.run("product_card", {"size": 128, "colours": COLOURS}), opener)
     assert ("completed", STAGES - 1) == (made.status, len(api.runs))
-    assert Image.open(made.outputs["sheet"].path).format == "PNG"
+    assert pixels(made)
 
 
 def test_an_output_that_is_gone_at_the_end_fails_the_run_and_the_next_one_mends_it(
@@ -147,7 +160,7 @@ def test_an_output_that_is_gone_at_the_end_fails_the_run_and_the_next_one_mends_
 
     def forgetful(url: str, _layout: ProjectLayout) -> Backend:
         staging = SignedStore("signing://files/staged", {"origin": store.origin})
-        return Forgetful(read_address(url), key=api.key, staging=staging)
+        return Forgetful(read_address(url), key=api.key, staging=staging, timing=QUICK)
 
     with pytest.raises(OutputGone):
         make(root_copy, api.backend_url, forgetful)
@@ -164,4 +177,4 @@ def test_the_example_pipeline_runs_on_our_own_service(root_copy: Path, service: 
     assert (STAGES, len(COLOURS) + 1) == (len(remote), sum(each.sha256 is not None for each in remote))
     assert make(root_copy, backend).cached
     local = make(root_copy, "embedded:", cache=False)
-    assert Image.open(local.outputs["sheet"].path).tobytes() == Image.open(run.outputs["sheet"].path).tobytes()
+    assert pixels(local) == pixels(run)

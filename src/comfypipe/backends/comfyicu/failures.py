@@ -119,7 +119,7 @@ def refusal(status: int, body: JSON, who: str) -> BackendError | PromptInvalid:
 
 def _invalid_prompt(body: JSON, told: str) -> PromptInvalid | None:
     found = _object(body)
-    error = next((found[key] for key in ("prompt_error", "error") if isinstance(found.get(key), dict)), None)
+    error = next((found[key] for key in ("prompt_error", "details", "error") if isinstance(found.get(key), dict)), None)
     node_errors = _object(found.get("node_errors"))
     if error is None and not node_errors:
         return None
