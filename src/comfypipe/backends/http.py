@@ -15,6 +15,7 @@ import httpx
 from comfypipe._types import JSON
 from comfypipe.backends._files import partial_of
 from comfypipe.backends.connections import ServerTransport
+from comfypipe.backends.greeting import greeting
 from comfypipe.backends.receiving import Receiving
 from comfypipe.errors import (
     AuthenticationFailed,
@@ -82,6 +83,7 @@ class HttpServer:
     ) -> None:
         self.url = url.rstrip("/")
         self._max_output_bytes = max_output_bytes
+        self._spoke = False
         # Proxies of the environment are for the internet, not for a server that was named.
         self._client = httpx.AsyncClient(
             base_url=self.url,
@@ -119,6 +121,7 @@ class HttpServer:
             except (httpx.TransportError, httpx.DecodingError) as error:
                 await self._after_break(tries, error)
             else:
+                self._spoke = True
                 if response.status_code in allowed or not await self._is_overloaded(tries, response):
                     if response.status_code not in allowed:
                         self._refuse(response, asked)
@@ -182,8 +185,12 @@ class HttpServer:
         Raises:
             BackendError: It is not, and why.
         """
-        if not isinstance(error, _BROKEN_OFF) or _is_no_http(error) or not await tries.another():
-            raise self._meaning(error) from error
+        if isinstance(error, _BROKEN_OFF) and not _is_no_http(error):
+            if await tries.another():
+                return
+            if not self._spoke and (words := await greeting(self.url)) is not None:
+                raise self._no_http(f'it says "{words}"') from error
+        raise self._meaning(error) from error
 
     async def _is_overloaded(self, tries: "_Tries", response: httpx.Response) -> bool:
         """Whether the request is to be sent again, as the server, or a proxy, has asked for; waits before."""
@@ -194,11 +201,14 @@ class HttpServer:
         if isinstance(error, httpx.LocalProtocolError):
             return UsageError(f"no request can be sent to {self.url}: {words}", hint="look at the backend's headers")
         if isinstance(error, httpx.DecodingError) or _is_no_http(error):
-            return ProtocolMismatch(
-                f"what listens at {self.url} does not speak HTTP: {words}",
-                hint="is this the right port? https servers need https://",
-            )
+            return self._no_http(words)
         return self.unreachable(error)
+
+    def _no_http(self, words: str) -> ProtocolMismatch:
+        return ProtocolMismatch(
+            f"what listens at {self.url} does not speak HTTP: {words}",
+            hint="is this the right port? https servers need https://",
+        )
 
     def unreachable(self, error: httpx.TransportError) -> BackendUnavailable:
         """Return what a broken or missing connection means."""

@@ -12,7 +12,7 @@ import httpx
 from comfypipe._types import JSON, JSONObject
 from comfypipe.backends.comfyui.wire import parse_object_info, parse_version
 from comfypipe.backends.http import HttpServer
-from comfypipe.errors import BackendError, ProtocolMismatch
+from comfypipe.errors import ProtocolMismatch
 from comfypipe.prompt.object_info import ObjectInfo
 
 
@@ -71,8 +71,8 @@ class Offers:
         try:
             stats = await self._http.request("GET", "/system_stats")
             extensions = await self._http.request("GET", "/extensions")
-        except BackendError:
-            return None  # what is asked for after it will say why
+        except ProtocolMismatch:
+            return None  # what is asked for after it will say the same, or is there all the same
         version = parse_version(stats.body)
         if version is None:
             return None
