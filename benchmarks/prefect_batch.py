@@ -44,35 +44,33 @@ def write_rows(path: Path, first: int, count: int) -> Path:
 
 
 async def plain(folder: Path, rows: Path) -> None:
-    """Run all rows without Prefect."""
+    """Run all rows as a batch without Prefect."""
     from comfypipe import Project
-    from comfypipe.orchestration.rows import chunks
+    from comfypipe.batch.batch import open_batch
+    from comfypipe.batch.request import BatchRequest
 
-    async with Project.load(folder) as project:
-        for chunk in chunks(rows, 100):
-            async for run in project.run_many("dot", chunk.rows()):
-                if run.failure is not None:
-                    raise run.failure
+    async with Project.load(folder) as project, open_batch(project, BatchRequest("dot", rows)) as batch:
+        if (outcome := await batch.finish(await batch.run())).tally.failed:
+            raise RuntimeError(outcome)
 
 
 async def measure(folder: Path) -> list[tuple[str, float]]:
     """Return by way of running the milliseconds that a row takes."""
     from prefect import flow
 
-    from comfypipe.orchestration import find_chunks, open_project, run_chunk, run_workflow
-    from comfypipe.orchestration.rows import chunks
+    from comfypipe.batch.readers import read
+    from comfypipe.orchestration import open_project, run_batch, run_workflow
 
     @flow
     async def in_chunks(folder: Path, rows: Path) -> None:
         async with open_project(folder):
-            for chunk in await find_chunks(rows, 100):
-                (await run_chunk("dot", chunk)).raise_if_failed()
+            (await run_batch("dot", rows, chunk_size=100)).raise_if_failed()
 
     @flow
     async def one_by_one(folder: Path, rows: Path) -> None:
         async with open_project(folder), asyncio.TaskGroup() as group:
-            for row in (row for chunk in chunks(rows, 100) for row in chunk.rows()):
-                group.create_task(run_workflow("dot", row))
+            for row in read(rows):
+                group.create_task(run_workflow("dot", row.values))
 
     async def timed(call: Callable[[Path, Path], Awaitable[None]], first: int, count: int) -> float:
         rows = write_rows(folder / "rows.csv", first, count)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from prefect import flow
 from pydantic import Field
 
-from comfypipe.orchestration import BatchReport, find_chunks, open_project, run_chunk
+from comfypipe.orchestration import BatchReport, run_batch
 
 
 @flow(name="recolour_batch", flow_run_name="recolour {rows}")
@@ -13,21 +13,18 @@ async def recolour_batch(
     rows: str = "assets/colours.csv",
     preset: Literal["pastel"] | None = None,
     chunk_size: Annotated[int, Field(ge=1, le=1000)] = 500,
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 8,
+    concurrency: Annotated[int, Field(ge=1, le=256)] | None = None,
     out: str | None = "out/recolour",
 ) -> BatchReport:
     """
     Tint pictures as the rows say. Rows that were done before are not run again.
 
     Args:
-        rows: CSV or JSONL with the inputs of the workflow recolour: image, colour, strength.
+        rows: CSV, JSONL or Parquet with the inputs of the workflow recolour: image, colour, strength.
         preset: Values for what a row leaves out.
         chunk_size: Rows that one task runs.
-        concurrency: Rows that are worked on at once.
-        out: Folder that gets a folder with the picture of each row.
+        concurrency: Rows that are worked on at once; as the backend needs, when empty.
+        out: Folder that gets the pictures, and results.jsonl.
     """
-    report = BatchReport()
-    async with open_project():
-        for chunk in await find_chunks(rows, chunk_size):
-            report += await run_chunk("recolour", chunk, preset=preset, out=out, concurrency=concurrency)
+    report = await run_batch("recolour", rows, preset=preset, out=out, chunk_size=chunk_size, concurrency=concurrency)
     return report.raise_if_failed()

@@ -1,6 +1,7 @@
 """Tasks in flows that are written by hand, against a real Prefect server on the embedded engine."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from comfypipe.execution.project import Project
 from comfypipe.execution.records import Run
 from comfypipe.orchestration import (
     BatchReport,
+    begin_batch,
     collect,
-    find_chunks,
     open_project,
     render,
+    run_batch,
     run_chunk,
     run_workflow,
     submit,
@@ -158,16 +160,17 @@ def test_a_chunk_is_tried_again_while_rows_may_go_well(
     async def outage() -> BatchReport:
         patience = Patience(first_delay_s=0.01)
         async with Project(layout, opener=opener, patience=patience) as project, open_project(project):
-            (chunk,) = await find_chunks(rows)
-            return await run_chunk.with_options(retry_delay_seconds=0.1)("recolour", chunk, concurrency=1)
+            begun = await begin_batch("recolour", rows, skip_invalid=True)
+            (chunk,) = begun.chunks
+            return await run_chunk.with_options(retry_delay_seconds=0.1)(chunk, concurrency=1)
 
     async def scenario() -> None:
         state = await final_state(outage)
         report: BatchReport = await state.aresult()
-        assert (2, 1, 1, 0) == (report.completed, report.cached, report.failed, report.passing)
+        assert (2, 1, 0, 1, 0) == (report.completed, report.cached, report.failed, report.invalid, report.passing)
         flow_run_id = (await flow_run_of(state)).id
         await task_states(flow_run_id, ended=2)
-        assert 2 == (await run_counts(flow_run_id))["recolour: 3 rows from 0"]
+        assert 2 == (await run_counts(flow_run_id))["recolour: 3 rows after 0"]
 
     asyncio.run(scenario())
 
@@ -194,17 +197,18 @@ def test_a_run_that_takes_too_long_is_stopped(prefect_api: PrefectServer, projec
 
 
 def test_a_batch_runs_in_chunks_and_goes_on(prefect_api: PrefectServer, project_copy: Path, tmp_path: Path) -> None:
-    """A task for each chunk, not for each row; a bad row fails alone; mended, only that row is executed."""
-    rows = tmp_path / "rows.csv"
-    lines = ["colour,strength", "#112233,0.1", "#112233,0.2", "red,0.3", "#112233,0.4", "#112233,0.5"]
-    rows.write_text("\n".join(lines))
+    """A task for each chunk, not for each row; a bad picture fails alone; with a good one only that row is executed."""
+    rows, picture = tmp_path / "rows.csv", tmp_path / "photo.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    vase = project_copy / "assets/vase.png"
+    colours = ["#112233", "#112244", "#112255", "#112266", "#112277"]
+    lines = [f"{colour},{picture if number == 2 else vase}" for number, colour in enumerate(colours)]
+    rows.write_text("\n".join(["colour,image", *lines]))
 
     @flow
     async def batch() -> BatchReport:
         async with open_project(project_copy):
-            report = BatchReport()
-            for chunk in await find_chunks(rows, 2):
-                report += await run_chunk("recolour", chunk, out=tmp_path / "out", concurrency=2)
+            report = await run_batch("recolour", rows, out=tmp_path / "out", chunk_size=2, concurrency=2)
             return report.raise_if_failed()
 
     async def scenario() -> None:
@@ -213,15 +217,16 @@ def test_a_batch_runs_in_chunks_and_goes_on(prefect_api: PrefectServer, project_
         assert isinstance(failure, RunFailed)
         assert "1 of 5 rows failed" in str(failure)
         flow_run_id = (await flow_run_of(state)).id
-        tasks = await task_states(flow_run_id, ended=4)
-        assert {f"rows of {rows}", *(f"recolour: {n} rows from {first}" for n, first in ((2, 0), (2, 2), (1, 4)))} == {
-            *tasks
-        }
+        tasks = await task_states(flow_run_id, ended=5)
+        chunks = {f"recolour: {n} rows after {after}" for n, after in ((2, 0), (2, 2), (1, 4))}
+        assert {"rows of recolour", "results of recolour", *chunks} == {*tasks}
         shown = await artifacts(flow_run_id)
-        assert {"recolour-rows-2-failed-runs"} == {key for key in shown if not key.endswith("progress")}
+        assert {"recolour-rows-2-failed", "recolour-batch"} == {key for key in shown if not key.endswith("progress")}
 
-        rows.write_text("\n".join(lines).replace("red", "#ff0000"))
+        picture.write_bytes(vase.read_bytes())
         assert BatchReport(completed=5, cached=4) == await batch()
         assert 5 == len({path.read_bytes() for path in (tmp_path / "out").rglob("*.png")})
+        results = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
+        assert [(number, "completed") for number in range(1, 6)] == [(each["row"], each["status"]) for each in results]
 
     asyncio.run(scenario())

@@ -148,6 +148,7 @@ class Batch:
         *,
         after: int = 0,
         count: int | None = None,
+        only_ended: bool = False,
         listener: Listener = ignore,
         tell: Tell = tell_nobody,
     ) -> Tally:
@@ -156,6 +157,7 @@ class Batch:
 
         Args:
             after: The number before the first row; with *count*, a portion of the batch.
+            only_ended: Begin nothing: count, and write what is missing of rows that have ended.
             listener: Is told of each run's progress.
             tell: Is told of rows.
 
@@ -172,10 +174,10 @@ class Batch:
         await self._learn(tally)
         concurrency = limits.concurrency or self._concurrency()
         execution = self._execution(concurrency, _both(tally, listener))
-        if not await self.table.counts(self.id):  # else it was tried when it began
+        if not only_ended and not await self.table.counts(self.id):  # else it was tried when it began
             await try_first_rows(self.project, execution, self.request, self.source, self.scratch, after)
         writer = self._writer(tally, tell)
-        work = self._work(tally, after=after, count=count, retry_failed=limits.retry_failed)
+        work = self._work(tally, after=after, count=count, retry_failed=limits.retry_failed, only_ended=only_ended)
         self._runner = Runner(self.project, self.request, self.id, execution, work, writer, limits, tally, tell)
         try:
             await self._runner.run(concurrency)
@@ -243,9 +245,17 @@ class Batch:
             backend=request.backend, cache=request.cache, listener=listener, concurrency=concurrency
         )
 
-    def _work(self, tally: Tally, *, after: int = 0, count: int | None = None, retry_failed: bool = False) -> WorkList:
+    def _work(
+        self,
+        tally: Tally,
+        *,
+        after: int = 0,
+        count: int | None = None,
+        retry_failed: bool = False,
+        only_ended: bool = False,
+    ) -> WorkList:
         parts = (self.id, self.table, self.scratch, self.source, self.folder, tally)
-        return WorkList(*parts, after=after, count=count, retry_failed=retry_failed)
+        return WorkList(*parts, after=after, count=count, retry_failed=retry_failed, only_ended=only_ended)
 
     def _concurrency(self) -> int:
         """Return how many rows keep every server's queue fed, those that are fetched and stored included."""

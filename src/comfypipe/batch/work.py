@@ -42,6 +42,7 @@ class WorkList:
     Args:
         after: The number before the first row; *count* rows from there on, or all.
         retry_failed: Rows that failed for good are to be done too.
+        only_ended: Nothing is to be run: only files and lines of runs that have ended are to be written.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class WorkList:
         after: int = 0,
         count: int | None = None,
         retry_failed: bool = False,
+        only_ended: bool = False,
     ) -> None:
         self._batch_id = batch_id
         self._table = table
@@ -65,7 +67,9 @@ class WorkList:
         self._tally = tally
         self._after = after
         self._left = count
+        self._counts_invalid = count is not None  # else the check has
         self._retry_failed = retry_failed
+        self._only_ended = only_ended
         self._waiting: deque[Work] = deque()
         self._taking = asyncio.Lock()
 
@@ -96,22 +100,24 @@ class WorkList:
     def _todo(self, entries: Sequence[Entry], runs: dict[str, RowRun]) -> list[Work]:
         lines = self._scratch.lines([each.mark for each in entries if each.invalid is None])
         wanted: dict[int, tuple[Entry, RowRun | None]] = {}
+        self._tally.invalid += self._counts_invalid * sum(each.invalid is not None for each in entries)
         for entry in entries:
-            if entry.invalid is None:
-                run = runs.get(entry.key)
-                ended = run if run is not None and self._has_ended(run) else None
-                if ended is None or not self._is_written(lines.get(entry.mark), ended):
-                    wanted[entry.number] = entry, ended
-                else:
-                    self._count(ended)
+            if entry.invalid is not None:
+                continue
+            run = runs.get(entry.key)
+            ended = run if run is not None and self._has_ended(run) else None
+            if ended is not None and self._is_written(lines.get(entry.mark), ended):
+                self._count(ended)
+            elif ended is not None or not self._only_ended:
+                wanted[entry.number] = entry, ended
         return [Work(entry, row, ended) for row, (entry, ended) in self._with_rows(wanted)]
 
     def _has_ended(self, run: RowRun) -> bool:
         """Whether nothing more is to be run: it completed, or failed in a way that trying again will not mend."""
-        if run.status == "failed":
+        if run.status == "failed" and not self._only_ended:
             error = run.error or {}
             return not self._retry_failed and not error.get("retryable") and error.get("type") not in _OF_DISK
-        return run.status == "completed"
+        return run.status in ("completed", "failed")
 
     def _is_written(self, line: bytes | None, run: RowRun) -> bool:
         if line is None:

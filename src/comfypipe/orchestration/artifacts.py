@@ -37,9 +37,15 @@ async def publish_run(run: Run) -> None:
         await attempt(acreate_image_artifact(url, key=key, description=f"{_code(file.filename)} of {title(run)}"))
 
 
-async def publish_runs(runs: Sequence[Run], *, key: str, description: str) -> None:
-    """Publish a table with one row for each of *runs*."""
-    await attempt(acreate_table_artifact(table_of_runs(runs), key=artifact_key(key, "runs"), description=description))
+async def publish_rows(results: Sequence[JSONObject], *, key: str, description: str) -> None:
+    """Publish a table of rows of a batch, from their results."""
+    await attempt(acreate_table_artifact(table_of_rows(results), key=artifact_key(key), description=description))
+
+
+async def publish_summary(about: JSONObject, *, key: str) -> None:
+    """Publish how a batch went, as a table of two columns."""
+    table = [{"what": name, "how": value} for name, value in about.items() if value is not None and value != {}]
+    await attempt(acreate_table_artifact(table, key=artifact_key(key), description=f"batch {_code(about['id'])}"))
 
 
 async def attempt(call: Awaitable[T]) -> T | None:
@@ -55,20 +61,18 @@ async def attempt(call: Awaitable[T]) -> T | None:
         return None
 
 
-def table_of_runs(runs: Iterable[Run]) -> list[JSONObject]:
-    """Return one row a run: what a batch gave, in short."""
+def table_of_rows(results: Iterable[JSONObject]) -> list[JSONObject]:
+    """Return one row for each result of a batch: what it said, and what became of it."""
     return [
         {
-            "run": run.id,
-            "name": run.name,
-            "status": run.status,
-            "seconds": _seconds(run),
-            "cached": run.cached,
-            "simulated": run.simulated,
-            "outputs": ", ".join(file.filename for _, file in _files(run)),
-            "error": _message(run.error),
+            "row": each["row"],
+            "run": each["run_id"],
+            "status": each["status"],
+            "params": ", ".join(f"{name} {str(value)[:60]}" for name, value in each["params"].items()),
+            "seconds": round(each["seconds"], 1) if each["seconds"] is not None else None,
+            "error": _message(each["error"]),
         }
-        for run in runs
+        for each in results
     ]
 
 

@@ -6,8 +6,7 @@ minutes later, when the tries of the execution, seconds apart, are used up. What
 and is never run twice: not by a retry, and not by a new flow run after a crash.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +18,8 @@ from prefect.context import TaskRunContext
 from comfypipe.errors import BackendUnavailable, ComfypipeError
 from comfypipe.execution.records import Run
 from comfypipe.orchestration import batch, stages
-from comfypipe.orchestration.batch import BatchReport
+from comfypipe.orchestration.batch import BatchReport, BegunBatch, Chunk
 from comfypipe.orchestration.reporting import run_reported
-from comfypipe.orchestration.rows import Chunk, chunks
 from comfypipe.orchestration.session import is_open, open_project
 from comfypipe.orchestration.stages import Rendered, Submitted
 
@@ -90,35 +88,68 @@ async def run_workflow(
         return await run_reported(project, name, inputs or {}, preset=preset, backend=backend, out=out)
 
 
-@task(task_run_name="rows of {path}", timeout_seconds=3600, cache_policy=NO_CACHE)
-async def find_chunks(path: str | Path, size: int = 500) -> tuple[Chunk, ...]:
-    """Divide the rows of a CSV or JSONL file into chunks: `rows.chunks`. 500 to 1,000 rows are a task's worth."""
-    return await asyncio.to_thread(chunks, Path(path), size)
-
-
-@task(task_run_name="{name}: {chunk.count} rows from {chunk.first}", **_TRIED)
-async def run_chunk(
+@task(task_run_name="rows of {name}", timeout_seconds=3600, cache_policy=NO_CACHE)
+async def begin_batch(
     name: str,
-    chunk: Chunk,
+    rows: str | Path | None = None,
     *,
+    sweep: Sequence[str] = (),
+    zipped: bool = False,
+    repeat: int = 1,
+    columns: Mapping[str, str] | None = None,
+    allow_extra: bool = False,
+    skip_invalid: bool = False,
+    inputs: Mapping[str, Any] | None = None,
     preset: str | None = None,
     backend: str | None = None,
     out: str | Path | None = None,
-    concurrency: int = 8,
-) -> BatchReport:
+    names: str | None = None,
+    chunk_size: int = 500,
+) -> BegunBatch:
+    """Check the rows of a batch and divide them into chunks: `batch.begin`. 500 to 1,000 rows are a task's worth."""
+    choices = {"sweep": tuple(sweep), "zipped": zipped, "repeat": repeat, "columns": columns, "inputs": inputs}
+    choices |= {"allow_extra": allow_extra, "skip_invalid": skip_invalid, "preset": preset, "backend": backend}
+    request = batch.request_of(name, rows, out, names=names, **choices)
+    async with open_project() as project:
+        return await batch.begin(project, request, chunk_size)
+
+
+@task(task_run_name="{chunk.name}: {chunk.count} rows after {chunk.after}", **_TRIED)
+async def run_chunk(chunk: Chunk, *, concurrency: int | None = None, retry_failed: bool = False) -> BatchReport:
     """
-    Run a workflow or pipeline for every row of a chunk, *concurrency* at once: `batch.run_chunk_reported`.
+    Run what is still to be done of a chunk, *concurrency* rows at once: `batch.run_chunk`.
 
     While rows fail in a way that may pass, and tries are left, the chunk is tried again; rows that are done are not.
     """
-    folder = Path(out) if out else None
     async with open_project() as project:
-        report = await batch.run_chunk_reported(
-            project, name, chunk, preset=preset, backend=backend, out=folder, concurrency=concurrency
-        )
+        report = await batch.run_chunk(project, chunk, concurrency=concurrency, retry_failed=retry_failed)
     if report.passing and _tries_left():
         raise BackendUnavailable(f"{report.passing} of {report.rows} rows failed in a way that may pass")
     return report
+
+
+@task(task_run_name="results of {begun.name}", timeout_seconds=3600, cache_policy=NO_CACHE)
+async def end_batch(begun: BegunBatch) -> BatchReport:
+    """Write the results of a batch, in the order of its rows, and a table of how it went: `batch.end`."""
+    async with open_project() as project:
+        return await batch.end(project, begun.id)
+
+
+async def run_batch(
+    name: str, rows: str | Path | None = None, *, concurrency: int | None = None, **options: Any
+) -> BatchReport:
+    """
+    Run a batch inside a flow: `begin_batch`, `run_chunk` for one chunk after the other, `end_batch`.
+
+    Args:
+        concurrency: How many rows are worked on at once; None lets the backend say.
+        options: Those of `begin_batch`.
+    """
+    async with open_project():
+        begun = await begin_batch(name, rows, **options)
+        for chunk in begun.chunks:
+            await run_chunk(chunk, concurrency=concurrency)
+        return await end_batch(begun)
 
 
 def _tries_left() -> bool:

@@ -16,7 +16,7 @@ from comfypipe.orchestration.artifacts import (
     artifact_url,
     attempt,
     markdown_of,
-    table_of_runs,
+    table_of_rows,
     table_of_steps,
     title,
 )
@@ -47,23 +47,32 @@ def test_a_run_in_one_line() -> None:
 
 
 def test_rows_of_the_tables() -> None:
-    """The table of steps has a row a step, the table of runs a row a run."""
+    """The table of steps has a row a step, the table of rows a row for each result."""
     assert [
         {"step": "cutout", "status": "completed", "jobs": 1, "cached": 1, "error": None},
         {"step": "cards", "status": "completed", "jobs": 3, "cached": 1, "error": None},
     ] == table_of_steps(RUN)
     assert [
         {
+            "row": 7,
             "run": "0a1b2c",
-            "name": "product_card",
             "status": "failed",
+            "params": "colour red, size 3",
             "seconds": 2.3,
-            "cached": False,
-            "simulated": False,
-            "outputs": "a sheet.png",
             "error": "no",
         }
-    ] == table_of_runs([replace(RUN, status="failed", error={"message": "no"})])
+    ] == table_of_rows(
+        [
+            {
+                "row": 7,
+                "run_id": "0a1b2c",
+                "status": "failed",
+                "params": {"colour": "red", "size": 3},
+                "seconds": 2.345,
+                "error": {"message": "no"},
+            }
+        ]
+    )
 
 
 def test_markdown_has_paths_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
