@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from comfypipe.cli.commands import batch, catalog, keys, runs
+from comfypipe.cli.commands import batch, catalog, keys, models, runs
 from comfypipe.cli.commands.diff import diff
 from comfypipe.cli.commands.doctor import doctor
 from comfypipe.cli.commands.engine import engine
@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
 GROUPS: Mapping[str, typer.Typer] = {
     "batch": batch.group,
     "runs": runs.group,
+    "models": models.group,
     "keys": keys.group,
     "catalog": catalog.group,
 }
