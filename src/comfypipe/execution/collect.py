@@ -94,7 +94,7 @@ def find_outputs(job: Job, result: RunResult) -> tuple[Found, ...]:
             _declared(job, result, name, node_id, declared, saved.get(node_id, ()))
             for name, (node_id, declared) in job.outputs.items()
         )
-    if not saved and not job.may_save_nothing:
+    if not saved and not job.undeclared:
         raise RunFailed(
             "the run saved no file", hint="add a node that saves, such as SaveImage, or declare outputs in the manifest"
         )

@@ -23,7 +23,7 @@ def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission
         ),
         accelerator=tuple(record.accelerator),
         extra_pnginfo={"comfypipe": {"run": run.id, "workflow": job.workflow, "digest": job.digest}},
-        models=tuple(model.path for model in job.models),
+        models=None if job.undeclared else tuple(model.path for model in job.models),
         model_files=tuple(
             InputFile(model.path, sha256=model.sha256, url=model.url) for model in job.models if model.url is not None
         ),

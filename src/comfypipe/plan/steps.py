@@ -62,6 +62,7 @@ class Plan(Struct, frozen=True):
         seed: Drawn once for the seeds of steps that the pipeline leaves open; None when no step has one. Pass it as
             ``draw_seed`` to build the same plan again.
         warnings: What was found and does not keep the plan from running.
+        ready: By step id, the jobs of steps that nothing is open of: they read no other step, and do not fan out.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Plan(Struct, frozen=True):
     drawn: tuple[str, ...] = ()
     seed: int | None = None
     warnings: tuple[Diagnostic, ...] = ()
+    ready: "Mapping[str, Job]" = {}
 
     def step(self, step_id: str) -> Step:
         """Return the step with this id."""
@@ -98,7 +100,7 @@ class Job(Struct, frozen=True):
         files: What must be in place before it starts.
         outputs: By name, the node that saves it and its declared type; empty when every saved file is an output.
         digest: Names the content: what the cache looks up. SHA-256, hex.
-        may_save_nothing: Whether it is fine to save no file, where *outputs* is empty.
+        undeclared: Whether it is a prompt without a manifest: it may need any models, and save no file.
     """
 
     step_id: str
@@ -114,4 +116,4 @@ class Job(Struct, frozen=True):
     retry: RetrySpec = RetrySpec()
     timeout_s: float = 3600.0
     models: tuple[ModelSpec, ...] = ()
-    may_save_nothing: bool = False
+    undeclared: bool = False

@@ -33,7 +33,7 @@ def job_of(run: RunRow, placed: Placed, *, timeout_s: float) -> Job:
         digest=digest_of({"run": run.id}),
         accelerator=(run.accelerator,) if run.accelerator else (),
         timeout_s=timeout_s,
-        may_save_nothing=True,
+        undeclared=True,
     )
 
 

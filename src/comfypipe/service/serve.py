@@ -116,7 +116,10 @@ class _Server(uvicorn.Server):
         """Serve in this thread; *ended* is set when that is over, however it ends."""
         try:
             self.run(sockets=[self._listener])
+        except SystemExit:  # how uvicorn ends when it could not start: whoever waits is told why
+            pass
         finally:
+            self._listener.close()
             ended.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
