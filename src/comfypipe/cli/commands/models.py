@@ -145,6 +145,8 @@ def _manifests(library: "Library", names: Sequence[str] | None) -> "list[Manifes
     from comfypipe.manifest.schema import PipelineSpec
 
     if not names:
+        for broken in library.broken:
+            library.manifest(broken)  # says what is wrong with it: the models it declares would be left out
         return list(library.workflows.values())
     wanted: dict[str, Manifest] = {}
     for name in names:
