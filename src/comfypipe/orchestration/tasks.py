@@ -145,11 +145,13 @@ async def run_batch(
         concurrency: How many rows are worked on at once; None lets the backend say.
         options: Those of `begin_batch`.
     """
+    report = BatchReport()
     async with open_project():
         begun = await begin_batch(name, rows, **options)
         for chunk in begun.chunks:
-            await run_chunk(chunk, concurrency=concurrency)
-        return await end_batch(begun)
+            report += await run_chunk(chunk, concurrency=concurrency)
+        await end_batch(begun)
+    return report
 
 
 def _tries_left() -> bool:
