@@ -9,7 +9,9 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 from tests.flows.prefect_server import PrefectServer
 
-from comfypipe.orchestration import ComfyICUCredentials
+from comfypipe.backends.comfyicu import ComfyICUBackend
+from comfypipe.errors import UsageError
+from comfypipe.orchestration import ComfyICUCredentials, open_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -22,6 +24,25 @@ def test_a_key_is_kept_and_not_shown(prefect_api: PrefectServer) -> None:
     assert isinstance(loaded, ComfyICUCredentials)
     assert ("sk-very-secret", "https://runs.example/api/v1") == (loaded.api_key.get_secret_value(), loaded.base_url)
     assert "very-secret" not in f"{loaded!r} {loaded} {loaded.model_dump_json()}"
+
+
+def test_a_project_names_the_block_that_holds_its_key(prefect_api: PrefectServer, tmp_path: Path) -> None:
+    """Flows open the backend with the key of the block; one that is not there is named."""
+    ComfyICUCredentials(api_key=SecretStr("sk-of-block"), workflow_id="w1").save("hosted", overwrite=True)
+    settings = '[tool.comfypipe.backends]\nours = {url = "comfyicu:", block = "%s"}\n'
+
+    async def headers() -> str:
+        async with open_project(tmp_path) as project:
+            backend = project.backends.get("ours")
+            assert isinstance(backend, ComfyICUBackend)
+            assert "comfyicu:" == backend.url
+            return str(backend._api._client.headers["Authorization"])
+
+    (tmp_path / "pyproject.toml").write_text(settings % "hosted")
+    assert "Bearer sk-of-block" == asyncio.run(headers())
+    (tmp_path / "pyproject.toml").write_text(settings % "missing")
+    with pytest.raises(UsageError, match="comfyicu-credentials/missing"):
+        asyncio.run(headers())
 
 
 def test_the_client_sends_the_key() -> None:

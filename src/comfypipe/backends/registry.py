@@ -85,13 +85,15 @@ def resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[st
     """
     Return the URL that is meant, and the settings that go with it.
 
+    A URL that one of *named* has, credentials aside, is that one: the ledger keeps URLs alone.
+
     Args:
         named: The backends of the project's settings.
 
     Raises:
         UsageError: The one of that name has no URL.
     """
-    entry = named.get(url_or_name, url_or_name)
+    entry = named.get(url_or_name) or _having(url_or_name, named) or url_or_name
     if isinstance(entry, str):
         return entry, {}
     url = _url_of(entry)
@@ -101,6 +103,21 @@ def resolve(url_or_name: str, named: Mapping[str, Any]) -> tuple[str, Mapping[st
             hint=f'add url = "…", or a list of servers, to [tool.comfypipe.backends.{url_or_name}]',
         )
     return url, {key: value for key, value in entry.items() if key != "url"}
+
+
+def _having(url: str, named: Mapping[str, Any]) -> Any:
+    """Return the entry that has this URL, if any; a URL with credentials of its own is nobody's."""
+    if "@" in url:
+        return None
+    urls = {name: _url_of(entry) if isinstance(entry, Mapping) else entry for name, entry in named.items()}
+    return next((named[name] for name, each in urls.items() if each and _shown(each) == _shown(url)), None)
+
+
+def _shown(url: str) -> str:
+    """Return a URL as backends show it: without credentials, and without what it has anyway."""
+    plain = re.sub(r"(?<=//)[^/,@]*@", "", url).rstrip("/")
+    api = re.fullmatch(r"(comfyicu\+https?://[^/?]+)(\?.*)?", plain, re.IGNORECASE)
+    return f"{api[1]}/api/v1{api[2] or ''}" if api else plain
 
 
 def _url_of(entry: Mapping[str, Any]) -> str | None:

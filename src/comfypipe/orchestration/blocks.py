@@ -32,12 +32,29 @@ class ComfyICUCredentials(CredentialsBlock):
         default=COMFYICU_URL, title="Base URL", description="Where the runs API answers.", pattern=r"^https?://\S+$"
     )
 
+    workflow_id: str | None = Field(
+        default=None,
+        title="Workflow id",
+        description="Which workflow runs go to, where the project does not say.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+    )
+
     @field_validator("api_key")
     @classmethod
     def _check_key(cls, key: SecretStr) -> SecretStr:
         if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
             raise ValueError("a key is made of visible ASCII characters")
         return key
+
+    def get_settings(self) -> dict[str, str]:
+        """Return what the backend needs beside its URL; the key is part of it, and not for showing."""
+        found = {"key": self.api_key.get_secret_value()}
+        return found | ({"workflow_id": self.workflow_id} if self.workflow_id else {})
+
+    @property
+    def backend_url(self) -> str:
+        """The URL that runs go to: ``comfyicu:``, or ``comfyicu+`` before the base URL of another service."""
+        return "comfyicu:" if self.base_url.rstrip("/") == COMFYICU_URL else f"comfyicu+{self.base_url.rstrip('/')}"
 
     def get_client(self, timeout_s: float = 30.0) -> httpx.AsyncClient:
         """

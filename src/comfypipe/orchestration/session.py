@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from comfypipe.execution.project import Project
+from comfypipe.orchestration.credentials import opener_of
 from comfypipe.project import ProjectLayout
 
 Place: TypeAlias = Project | ProjectLayout | Path | str | None
@@ -42,7 +43,7 @@ async def open_project(place: Place = None) -> AsyncIterator[Project]:
     if current is not None and (place is None or layout_of(place).root == current.layout.root):
         yield current
         return
-    project = place if isinstance(place, Project) else Project(layout_of(place))
+    project = place if isinstance(place, Project) else await _opened(layout_of(place))
     token = _current.set(project)
     try:
         yield project
@@ -50,6 +51,10 @@ async def open_project(place: Place = None) -> AsyncIterator[Project]:
         _current.reset(token)
         if project is not place:
             await project.close()
+
+
+async def _opened(layout: ProjectLayout) -> Project:
+    return Project(layout, opener=await opener_of(layout))
 
 
 def is_open() -> bool:

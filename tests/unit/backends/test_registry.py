@@ -9,7 +9,7 @@ import pytest
 from tests.unit.execution.folder_backend import FolderBackend
 
 from comfypipe.backends.embedded import EmbeddedBackend
-from comfypipe.backends.registry import BackendPool, open_backend
+from comfypipe.backends.registry import BackendPool, open_backend, resolve
 from comfypipe.errors import UsageError
 from comfypipe.project import ProjectLayout, Settings
 
@@ -53,6 +53,25 @@ def test_what_is_not_there_is_a_usage_error_that_says_what_is(
         open_backend(asked, layout(tmp_path, small={"url": "embedded:"}, broken={"depth": 2}))
     assert message in raised.value.message
     assert hint in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("kept", "settings"),
+    [
+        ("embedded:", {"cache_bytes": 1}),
+        ("http://host:8188", {"headers": {"X-Key": "k"}}),
+        ("comfyicu+https://runs.example/api/v1", {"workflow_id": "w"}),
+        ("http://me:mine@host:8188", {}),
+    ],
+)
+def test_a_url_that_the_ledger_kept_has_the_settings_of_its_name(kept: str, settings: Mapping[str, Any]) -> None:
+    """Credentials aside; a URL with credentials of its own is another."""
+    named = {
+        "small": {"url": "embedded:", "cache_bytes": 1},
+        "host": {"url": "http://user:word@host:8188/", "headers": {"X-Key": "k"}},
+        "runs": {"url": "comfyicu+https://runs.example", "workflow_id": "w"},
+    }
+    assert settings == resolve(kept, named)[1]
 
 
 def test_a_pool_opens_each_backend_once_and_closes_it(tmp_path: Path) -> None:
