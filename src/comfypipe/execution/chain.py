@@ -97,10 +97,15 @@ class _Chain:
         results = {name: each.outputs for name, each in read.items() if each.outputs is not None}
         if not is_wanted(step, scope_of(self._plan.inputs, self._plan.steps, results)):
             return _skipped(step)
-        # In a thread: rendering and hashing must not hold up the steps that wait for their backends.
-        found = await asyncio.to_thread(jobs, self._plan, step, results, self._execution.layout)
+        found = await self._jobs(step, results)
         self._execution.listener(StepStarted(self._run.id, step.id, len(found)))
         return _gathered(step, await settle([self._run_job(step, job) for job in found]))
+
+    async def _jobs(self, step: Step, results: Mapping[str, StepOutputs]) -> tuple[Job, ...]:
+        if step.id in self._plan.ready:
+            return jobs(self._plan, step, results, self._execution.layout)
+        # In a thread: rendering and hashing must not hold up the steps that wait for their backends.
+        return await asyncio.to_thread(jobs, self._plan, step, results, self._execution.layout)
 
     async def _run_job(self, step: Step, job: Job) -> JobResult:
         async with files_here(self._execution, step, job, self._run) as complete:

@@ -19,6 +19,7 @@ from comfypipe.execution.events import Listener, ignore
 from comfypipe.execution.offered import Offered
 from comfypipe.execution.outputs import export_run
 from comfypipe.execution.provenance import provenance_of
+from comfypipe.execution.quick import Quick
 from comfypipe.execution.records import Run, time_of
 from comfypipe.execution.run import run as run_plan
 from comfypipe.execution.run import run_of
@@ -68,6 +69,7 @@ class Project:
         self._same = KeyedLocks()
         self._urls = UrlFiles(layout, allow_origins)
         self._offered = Offered()
+        self._quick = Quick()
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
@@ -244,8 +246,8 @@ class Project:
             options["draw_seed"] = draw_seed
         make = partial(build, self.library, self.layout, name, inputs, **options)
         try:
-            # In a thread: files are hashed, and templates rendered.
-            return await asyncio.to_thread(make, object_info=object_info)
+            spec = self.library.manifest(name).spec
+            return await self._quick.make(name, spec, partial(make, object_info=object_info))
         except (PromptInvalid, PlanError):
             news = await self._offered.news(execution, object_info)  # a model may have been installed meanwhile
             if news is None:

@@ -13,7 +13,7 @@ from comfypipe.execution.events import RunFinished, RunStarted
 from comfypipe.execution.records import OutputValue, Run, StepRecord, time_of
 from comfypipe.execution.remote import brought
 from comfypipe.execution.submit import withdraw
-from comfypipe.execution.values import output_from_record, output_of, output_to_record
+from comfypipe.execution.values import is_stored, output_from_record, output_of, output_to_record
 from comfypipe.manifest.values import Value
 from comfypipe.plan.jobs import outputs
 from comfypipe.plan.steps import Plan
@@ -91,6 +91,8 @@ async def _outputs(
         return {}, ended.error
     try:
         values = await brought(execution, outputs(plan, ended.outputs), record)
+        if all(is_stored(value, execution.artifacts) for value in values.values()):
+            return _with_files(values, execution.artifacts), None
         return await asyncio.to_thread(_with_files, values, execution.artifacts), None
     except ComfypipeError as error:
         return {}, error

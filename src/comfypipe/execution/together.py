@@ -17,9 +17,12 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T | ComfypipeEr
     One that fails does not stop the others. Cancelling cancels them all, and waits for them. Any other exception is a
     mistake in a program: it stops the others and is raised.
     """
+    several = list(work)
+    if len(several) == 1:
+        return [await _caught(several[0])]  # a task would cost more than many a piece of work
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_caught(each)) for each in work]
+            tasks = [group.create_task(_caught(each)) for each in several]
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
     return [task.result() for task in tasks]

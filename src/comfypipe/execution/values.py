@@ -74,12 +74,17 @@ def output_of(value: Value, artifacts: ArtifactStore) -> OutputValue:
         return value
     if value.path is None:
         return value.url
-    sha256 = artifacts.put(value.path).sha256 if not _is_stored(value, artifacts) else str(value.sha256)
+    sha256 = artifacts.put(value.path).sha256 if not is_stored(value, artifacts) else str(value.sha256)
     path = artifacts.path(sha256)
     return Output(path, value.filename, sha256, path.stat().st_size, media_type(path, value.filename))
 
 
-def _is_stored(value: FileValue, artifacts: ArtifactStore) -> bool:
+def is_stored(value: Value, artifacts: ArtifactStore) -> bool:
+    """Whether a value is plain, or one file that is in the store: then `output_of` only has a look at it."""
+    if isinstance(value, list):
+        return False
+    if not isinstance(value, FileValue) or value.path is None:
+        return True
     return value.sha256 is not None and value.path == artifacts.place(value.sha256)
 
 

@@ -81,7 +81,13 @@ def build(
         drawn=drawn,
         seed=seed,
         warnings=found,
+        ready={step.id: checked.jobs[step.id][0] for step in assembly.steps if _is_ready(step, checked)},
     )
+
+
+def _is_ready(step: Step, checked: Preflight) -> bool:
+    """Whether the job that was rendered to be looked at is the one that will be submitted."""
+    return not step.reads and step.for_each is None and step.id in checked.jobs
 
 
 def _has_open_seed(step: Step) -> bool:

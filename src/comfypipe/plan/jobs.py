@@ -40,6 +40,8 @@ def jobs(plan: Plan, step: Step, results: Mapping[str, StepOutputs], layout: Pro
     scope = scope_of(plan.inputs, plan.steps, results)
     if not is_wanted(step, scope):
         return ()
+    if step.id in plan.ready:
+        return (plan.ready[step.id],)
     if step.for_each is None:
         return (_job(plan, step, scope, None, layout),)
     items = enumerate(fan_out(step, scope))

@@ -248,7 +248,7 @@ def test_a_template_that_breaks_on_real_values_is_told(tmp_path: Path) -> None:
         "manifests/recolour.yaml": RECOLOUR.replace("node: Saved", 'node: "9"'),
     }
     plan, layout = planned(tmp_path, "recolour", {"image": "assets/photo.png"}, changes)
-    wrong = replace(plan, inputs={**plan.inputs, "colour": "blue"})
+    wrong = replace(plan, inputs={**plan.inputs, "colour": "blue"}, ready={})
     with pytest.raises(PromptInvalid) as caught:
         jobs(wrong, wrong.steps[0], {}, layout)
     assert 'manifests/recolour.yaml:14:30 outputs.image: no node has the id or title "9"' in str(caught.value)
@@ -328,3 +328,11 @@ def test_a_workflow_without_outputs_gives_all_that_it_saved(tmp_path: Path) -> N
     plan, layout = planned(tmp_path, "recolour", {"image": "assets/photo.png"}, changes)
     assert {} == jobs(plan, plan.steps[0], {}, layout)[0].outputs
     assert {"9": made("a.png")} == outputs(plan, {"recolour": {"9": made("a.png")}})
+
+
+def test_a_step_that_nothing_is_open_of_is_rendered_once(tmp_path: Path) -> None:
+    """The job that was looked at when the plan was made is the one that is submitted, and is as if rendered anew."""
+    plan, layout = planned(tmp_path, "recolour", {"image": "assets/photo.png"})
+    (job,) = jobs(plan, plan.steps[0], {}, layout)
+    assert plan.ready["recolour"] is job
+    assert jobs(replace(plan, ready={}), plan.steps[0], {}, layout) == (job,)
