@@ -30,6 +30,9 @@ from comfypipe.errors import BackendRejected, BackendUnavailable, RunCancelled, 
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
+DEFAULT_OUTPUT_BYTES = 4 * 1024**3
+"""What the engine's own copies of outputs may take; a project's outputs are kept by its store."""
+
 KEPT_RUNS = 10_000
 """Ended runs that are remembered; older ones are forgotten first."""
 
@@ -43,6 +46,7 @@ class EmbeddedBackend:
         registry: The node classes; all core ones where nothing is said.
         cache_bytes: How much the results that are kept between prompts may hold.
         missing_hint: What to do about a class that the registry does not have.
+        output_bytes: How much the files in ``output`` and ``temp`` may take: beyond it the oldest go. None: all stay.
     """
 
     def __init__(
@@ -52,10 +56,11 @@ class EmbeddedBackend:
         registry: Registry | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         missing_hint: str = MISSING_HINT,
+        output_bytes: int | None = DEFAULT_OUTPUT_BYTES,
     ) -> None:
         self._folder = folder
         folders = Folders(input=folder / "input", output=folder / "output", temp=folder / "temp")
-        self._engine = Engine(folders, registry, cache_bytes, missing_hint)
+        self._engine = Engine(folders, registry, cache_bytes, missing_hint, output_bytes)
         self._queue = PromptQueue()
         self._numbers = count()
         self._runs: dict[str, TrackedRun] = {}
@@ -222,8 +227,8 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Embe
     Open ``embedded:``.
 
     Args:
-        settings: ``cache_bytes``, where it is to be another than the default; ``nodes``, modules or files with node
-            classes of one's own, beside those of installed packages.
+        settings: ``cache_bytes`` and ``output_bytes``, where others than the defaults are wanted; ``nodes``, modules or
+            files with node classes of one's own, beside those of installed packages.
         layout: Says where the engine keeps its files (``layout.engine``).
 
     Raises:
@@ -240,7 +245,13 @@ def create_in(
 ) -> EmbeddedBackend:
     """Open ``embedded:`` with its files in *folder*; the rest as `create`."""
     registry = own_registry(settings.get("nodes", ()), layout)
-    return EmbeddedBackend(folder, registry=registry, cache_bytes=settings.get("cache_bytes", DEFAULT_CACHE_BYTES))
+    return EmbeddedBackend(folder, registry=registry, **bounds_of(settings))
+
+
+def bounds_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of an engine's bounds that settings have, as numbers; None stands for no bound."""
+    given = {name: settings[name] for name in ("cache_bytes", "output_bytes") if name in settings}
+    return {name: None if value is None else int(value) for name, value in given.items()}
 
 
 def own_registry(nodes: str | Sequence[str], layout: ProjectLayout) -> Registry:

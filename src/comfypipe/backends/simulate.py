@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from comfypipe.backends.base import Submission
-from comfypipe.backends.embedded import EmbeddedBackend, own_registry
+from comfypipe.backends.embedded import DEFAULT_OUTPUT_BYTES, EmbeddedBackend, bounds_of, own_registry
 from comfypipe.diagnostics import did_you_mean
 from comfypipe.engine.catalog import core_registry
 from comfypipe.engine.executor import DEFAULT_CACHE_BYTES, Prepared
@@ -18,7 +18,7 @@ from comfypipe.errors import UsageError
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo, read_object_info
 
-_SETTINGS = ("speed", "seconds", "memory_gb", "catalog", "cache_bytes", "nodes")
+_SETTINGS = ("speed", "seconds", "memory_gb", "catalog", "cache_bytes", "output_bytes", "nodes")
 _BY_NAME = ("seconds", "memory_gb")
 """Settings that also take a table; in a URL, ``seconds.KSampler=3``."""
 
@@ -49,9 +49,12 @@ class SimulateBackend(EmbeddedBackend):
         catalogs: tuple[ObjectInfo, ...] = (),
         costs: Costs | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        output_bytes: int | None = DEFAULT_OUTPUT_BYTES,
     ) -> None:
         registry = simulating_registry(core_registry() if real is None else real, catalogs, costs)
-        super().__init__(folder, registry=registry, cache_bytes=cache_bytes, missing_hint=MISSING_HINT)
+        super().__init__(
+            folder, registry=registry, cache_bytes=cache_bytes, missing_hint=MISSING_HINT, output_bytes=output_bytes
+        )
         self._url = url
 
     @property
@@ -78,7 +81,7 @@ def create(url: str, settings: Mapping[str, Any], layout: ProjectLayout) -> Simu
     Args:
         url: Settings may stand in its query: ``simulate:?speed=20&memory_gb.T4=16&seconds.KSampler=3``.
         settings: ``speed``, ``seconds`` (by class), ``memory_gb`` (a number, or by accelerator), ``catalog`` (a file,
-            from the project's root), ``nodes``, ``cache_bytes``.
+            from the project's root), ``nodes``, ``cache_bytes``, ``output_bytes``.
         layout: Says where the engine keeps its files, and the catalogs.
 
     Raises:
@@ -96,7 +99,7 @@ def create_in(folder: Path, url: str, settings: Mapping[str, Any], layout: Proje
         real=own_registry(asked.get("nodes", ()), layout),
         catalogs=_catalogs(layout, asked.get("catalog")),
         costs=costs_of(asked),
-        cache_bytes=int(asked.get("cache_bytes", DEFAULT_CACHE_BYTES)),
+        **bounds_of(asked),
     )
 
 

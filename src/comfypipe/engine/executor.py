@@ -1,7 +1,9 @@
 """The engine: takes prompts in API format, runs them in this process, and says what they gave."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -12,11 +14,13 @@ from comfypipe.engine.cache import Cache
 from comfypipe.engine.calls import accepts
 from comfypipe.engine.catalog import core_registry
 from comfypipe.engine.events import Listener
+from comfypipe.engine.files import file_path, shown_files
 from comfypipe.engine.interruption import Interruption
 from comfypipe.engine.literals import convert_literals, with_literals
 from comfypipe.engine.offline import MISSING_HINT
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.registry import Folders, NodeClass, Registry, describe
+from comfypipe.engine.retention import Retention
 from comfypipe.engine.runner import Runner, Work
 from comfypipe.engine.signature import node_keys
 from comfypipe.errors import PromptInvalid
@@ -50,6 +54,7 @@ class Engine:
         registry: The node classes; all core ones where nothing is said.
         cache_bytes: How much the results that are kept between prompts may hold.
         missing_hint: What to do about a class that the registry does not have.
+        output_bytes: How much the files in ``output`` and ``temp`` may take: beyond it the oldest go. None: all stay.
     """
 
     def __init__(
@@ -58,11 +63,14 @@ class Engine:
         registry: Registry | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         missing_hint: str = MISSING_HINT,
+        output_bytes: int | None = None,
     ) -> None:
         self.missing_hint = missing_hint
         self.folders = folders
         self.registry = registry if registry is not None else core_registry()
         self.cache = Cache(cache_bytes)
+        bounded = (folders.output, folders.temp)
+        self._retention = None if output_bytes is None else Retention(bounded, output_bytes)
         self._info = _EngineInfo(self.registry, folders)
         self._turn = Lock()
         self._running: tuple[str, Interruption] | None = None
@@ -137,9 +145,12 @@ class Engine:
             self._running = (prompt_id, interruption)
             try:
                 work = self._plan(prepared, prompt_id, extra_pnginfo or {}, accelerator)
-                return Runner(work, self.cache, interruption, listener).run()
+                outcome = Runner(work, self.cache, interruption, listener).run()
             finally:
                 self._running = None
+            if self._retention is not None:
+                self._retention.added(_files_of(outcome, self.folders))
+            return outcome
 
     def interrupt(self, prompt_id: str | None = None) -> bool:
         """
@@ -258,6 +269,13 @@ def refuse_invalid(prepared: Prepared, registry: Registry, missing_hint: str = M
             hint=missing_hint,
         )
     prepared.validation.raise_if_invalid()
+
+
+def _files_of(outcome: Outcome, folders: Folders) -> Iterator[Path]:
+    for ui in outcome.outputs.values():
+        for _, entry in shown_files(ui):
+            with suppress(ValueError):  # kept somewhere else, by a node of the user's own
+                yield file_path(entry["filename"], entry.get("subfolder", ""), entry.get("type", "output"), folders)
 
 
 def _subgraph(graph: PromptGraph, node_ids: Collection[str]) -> PromptGraph:

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import time
+from functools import lru_cache
 from pathlib import Path
 
 from comfypipe.engine.registry import Folders
@@ -63,6 +65,26 @@ def is_file(name: str, folders: Folders) -> bool:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal: ComfyUI's ``is_changed`` of loaded files."""
+    """
+    Return the SHA-256 of a file's bytes, in hexadecimal: ComfyUI's ``is_changed`` of loaded files.
+
+    A file that stayed as it was, by size, time and identity, is read once. One that was written just now is read each
+    time: it may change again within what a file system's clock can tell.
+    """
+    found = path.stat()
+    if abs(time.time() - max(found.st_mtime, found.st_ctime)) < _RACY_S:
+        return _read_digest(path)
+    return _known_digest(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+_RACY_S = 2.0
+
+
+@lru_cache(maxsize=4096)
+def _known_digest(path: Path, _identity: tuple[int, ...]) -> str:
+    return _read_digest(path)
+
+
+def _read_digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -110,9 +110,16 @@ def fill_tokens(prefix: str, width: int, height: int, clock: Callable[[], time.s
 
 
 def _next_counter(folder: Path, filename: str) -> int:
-    pattern = re.compile("[0-9]+".join(re.escape(part) for part in filename.split(BATCH_TOKEN)) + "_([^_]*)", re.DOTALL)
-    matches = (pattern.match(entry) for entry in os.listdir(folder))  # noqa: PTH208  names are all that is needed
-    return 1 + max((_digits(match[1]) for match in matches if match), default=0)
+    start, *more = filename.split(BATCH_TOKEN)
+    pattern = re.compile("[0-9]+".join(["", *map(re.escape, more)]) + "_([^_]*)", re.DOTALL) if more else None
+    begin = start if more else f"{start}_"
+    highest = 0
+    for entry in os.listdir(folder):  # noqa: PTH208  names are all that is needed; there may be many thousands
+        if entry.startswith(begin):
+            rest = entry[len(begin) :]
+            match = pattern.match(rest) if pattern else None
+            highest = max(highest, _digits(match[1] if match else "" if pattern else rest.partition("_")[0]))
+    return highest + 1
 
 
 def _digits(text: str) -> int:

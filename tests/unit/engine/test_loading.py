@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from comfypipe.engine import loading
 from comfypipe.engine.loading import file_digest, is_file, resolve_file, split_annotation
 from comfypipe.engine.registry import Folders
 
@@ -58,3 +59,17 @@ def test_a_missing_file_is_named(folders: Folders) -> None:
 def test_the_digest_is_the_sha256_of_the_bytes(folders: Folders) -> None:
     """A loaded file is known by its content."""
     assert hashlib.sha256(b"input").hexdigest() == file_digest(resolve_file("a/b.png", folders))
+
+
+def test_a_file_that_stayed_as_it_was_is_read_once(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was written just now is read each time, as it may change again within what a clock can tell."""
+    path = folders.input / "a/b.png"
+    known = loading._known_digest
+    before = known.cache_info()
+    assert hashlib.sha256(b"input").hexdigest() == file_digest(path) == file_digest(path)
+    assert before == known.cache_info()
+    monkeypatch.setattr(loading, "_RACY_S", -1.0)  # as if some time had gone by
+    assert hashlib.sha256(b"input").hexdigest() == file_digest(path) == file_digest(path)
+    assert (before.misses + 1, before.hits + 1) == (known.cache_info().misses, known.cache_info().hits)
+    path.write_text("other")
+    assert hashlib.sha256(b"other").hexdigest() == file_digest(path)

@@ -54,6 +54,12 @@ def engine(
         Path | None,
         typer.Option(metavar="FILE", help="With --simulate: stand in for all of this object_info.", show_default=False),
     ] = None,
+    keep_gb: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="GB", help="Keep so much in output and temp: the oldest files go first.", show_default="all"
+        ),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,7 +88,7 @@ def engine(
     played = _faults(fault or [], delay, test)
     if backend is not None and simulate:
         raise UsageError("--simulate and --backend exclude each other", hint='write --backend "simulate:?speed=20"')
-    more = {"nodes": nodes or [], "catalog": catalog}
+    more = {"nodes": nodes or [], "catalog": catalog, "keep_gb": keep_gb}
     served = _engine(folder, backend or ("simulate:" if simulate else "embedded:"), more)
     _serve(console, (host, port), served, jobs_api=jobs_api, faults=played)
 
@@ -144,7 +150,9 @@ def _engine(folder: Path | None, url_or_name: str, more: Mapping[str, Any]) -> "
         raise UsageError(f"{url_or_name} is no engine that can be served", hint="take an embedded: or simulate: one")
     if more["catalog"] is not None and scheme != "simulate":
         raise UsageError("only what is simulated needs a catalog", hint="add --simulate")
-    given = dict(settings)
+    given = {"output_bytes": None, **settings}
+    if more["keep_gb"] is not None:
+        given["output_bytes"] = round(more["keep_gb"] * 1e9)
     if more["nodes"]:
         own = settings.get("nodes", ())
         given["nodes"] = [*([own] if isinstance(own, str) else own), *more["nodes"]]

@@ -59,7 +59,10 @@ def rebatch(images: list[Floats], batch_size: list[int]) -> tuple[list[Floats]]:
     sizes = sorted({each.shape[1:] for each in singles})
     if len(sizes) > 1 and step > 1:
         raise ValueError(f"images of unlike sizes (height, width, channels) do not make a batch: {sizes}")
-    return ([np.concatenate(singles[start : start + step]) for start in range(0, len(singles), step)],)
+    if step == 1 or not singles:
+        return (singles,)  # as they lie in their batches: nothing is copied
+    whole = images[0] if len(images) == 1 else np.concatenate(singles)
+    return ([whole[start : start + step] for start in range(0, len(singles), step)],)
 
 
 def size(image: Floats) -> tuple[int, int, int]:

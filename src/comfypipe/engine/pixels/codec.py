@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from comfypipe.engine import x264
 from comfypipe.engine.pixels.values import Bytes, Floats, from_bytes, to_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _encoded(picture: Bytes, crf: int) -> io.BytesIO:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         # One thread: with several, x264's output depends on how many there are.
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": x264.PARAMS}
         stream: VideoStream = container.add_stream("libx264", rate=Fraction(1), options=options)
         stream.height, stream.width = picture.shape[:2]
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")

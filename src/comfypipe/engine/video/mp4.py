@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from comfypipe.engine import x264
 from comfypipe.engine.audio.encode import audio_frames
 from comfypipe.engine.pixels.values import Bytes
 from comfypipe.engine.video.value import rounded
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 THREADS = 4
 """Of the encoder. x264's output depends on their number: fixed, so that every machine writes the same bytes."""
-X264_PARAMS = "cpu-independent=1:asm=AVX2"
-"""Leave out what depends on the processor, and AVX-512: with it x264 165 gives other bytes from one run to the next."""
 AAC_RATES_HZ = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
@@ -119,7 +118,7 @@ def mp4_writer(
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
         video.codec_context.thread_count = THREADS
-        video.options["x264-params"] = X264_PARAMS
+        video.options["x264-params"] = x264.PARAMS
         audio = None if rate_hz is None else container.add_stream("aac", rate=rate_hz)
         writer = Mp4Writer(container, video, audio, rate)
         yield writer
