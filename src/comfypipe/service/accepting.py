@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from comfypipe._types import JSONObject
 from comfypipe.errors import ComfypipeError, DownloadRefused, ManifestInvalid, PlanError, PromptInvalid
 from comfypipe.execution.resume import seeds_of
+from comfypipe.service.checking import refuse_invalid
 from comfypipe.service.errors import Problem, unknown
 from comfypipe.service.idempotency import Answer, IdempotencyKey, answered, remember
 from comfypipe.service.ids import new_id
@@ -66,6 +67,7 @@ async def accept(parts: Parts, asked: Asked) -> Accepted:
     if not WORKFLOW_ID.fullmatch(asked.workflow_id):
         raise unknown("workflow")
     check_urls(parts, asked.request)
+    await refuse_invalid(parts, asked.request)
     seeds = await _seeds(parts, asked) if asked.request.inputs is not None else None
     run = _row(asked, seeds)
     result = await parts.worker.write(_writer(parts, asked, run))
