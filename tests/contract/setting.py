@@ -21,6 +21,7 @@ from comfypipe.backends.comfyui.fleet import FleetBackend
 from comfypipe.backends.comfyui.health import FleetTiming
 from comfypipe.backends.comfyui.member import Server
 from comfypipe.backends.comfyui.watch import Timing
+from comfypipe.backends.connections import ServerTransport
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.events import Event
 from comfypipe.execution.project import Project
@@ -106,7 +107,7 @@ class Recorder(httpx.AsyncBaseTransport):
     """The network, and a note of every request."""
 
     def __init__(self, requests: list[Request]) -> None:
-        self._network = httpx.AsyncHTTPTransport()
+        self._network = ServerTransport()
         self._requests = requests
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -153,7 +154,8 @@ class Play:
 
     def client(self, url: str) -> ComfyUIBackend:
         """Return a client whose requests are noted."""
-        return ComfyUIBackend(url, timing=self.timing, transport=Recorder(self.requests))
+        timing = replace(self.timing, blocked_s=1.0) if self.fleet else self.timing
+        return ComfyUIBackend(url, timing=timing, transport=Recorder(self.requests))
 
     def _backend(self) -> Backend:
         if not self.fleet:

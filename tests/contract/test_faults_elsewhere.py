@@ -12,7 +12,7 @@ from tests.contract.setting import executions, pixel, play, png
 from comfypipe.errors import BackendUnavailable
 from comfypipe.execution.events import Event, JobQueued, JobRetried
 from comfypipe.execution.records import Run
-from comfypipe.testing import engine_server
+from comfypipe.testing import engine_server, node
 
 # More than one server
 
@@ -65,6 +65,25 @@ def test_a_server_that_dies_before_a_run_began_costs_it_nothing(tmp_path: Path) 
         assert ("completed", None) == (run.status, run.error)
         assert played.server.url == gone[0]
         assert ["success"] == [each["status"] for each in executions(other)]
+
+
+def test_a_run_behind_anothers_dead_prompt_moves_on(tmp_path: Path) -> None:
+    """25: what somebody else's prompt has killed executes nothing of ours either: what waits there runs elsewhere."""
+    faults = ("zombie=once,match:blocker",)
+    with engine_server() as other, play(tmp_path / "project", faults, fleet=True, others=[other]) as played:
+
+        async def course() -> Run:
+            blocker = {
+                "1": node("EmptyImage", width=8, height=8, batch_size=1, color=1),
+                "2": node("SaveImage", images=["1", 0], filename_prefix="blocker"),
+            }
+            await played.tell("/prompt", {"prompt": blocker})
+            return await played.run("stubborn")
+
+        run = asyncio.run(course())
+        assert ("completed", None) == (run.status, run.error)
+        assert ["lost", "completed"] == [each.status for each in asyncio.run(played.attempts())]
+        assert ([], ["success"]) == (played.executed(), [each["status"] for each in executions(other)])
 
 
 # Proxies, and what they do to replies

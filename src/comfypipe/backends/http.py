@@ -36,7 +36,6 @@ _BROKEN_OFF = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _IDLE_S = 4.0  # servers close connections that were idle for 5 s and more: ours are closed before
 _TRIES = 4
-_FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 30.0
 """When a server asks to be left alone for longer, the caller is told rather than kept waiting."""
 
@@ -68,6 +67,7 @@ class HttpServer:
         auth: User name and password, where the server wants them.
         tls: What certificates are trusted; those of public authorities where nothing is said.
         max_output_bytes: How large a file may be.
+        first_delay_s: Before a request is repeated for the first time; each further time it is twice as long.
         transport: Takes the place of the network, for tests.
     """
 
@@ -79,10 +79,12 @@ class HttpServer:
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
+        first_delay_s: float = 0.2,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._max_output_bytes = max_output_bytes
+        self._first_delay_s = first_delay_s
         self._spoke = False
         # Proxies of the environment are for the internet, not for a server that was named.
         self._client = httpx.AsyncClient(
@@ -114,7 +116,7 @@ class HttpServer:
             ProtocolMismatch: What it answers is no JSON, or no HTTP.
         """
         asked = f"{method} {path}"
-        tries = _Tries(_TRIES if repeatable or method == "GET" else 1)
+        tries = self._tries(_TRIES if repeatable or method == "GET" else 1)
         while True:
             try:
                 response = await self._client.request(method, path, **options)
@@ -141,7 +143,7 @@ class HttpServer:
         """
         with partial_of(destination) as partial, partial.open("wb") as file:
             receiving = Receiving(file, self._max_output_bytes)
-            tries = _Tries(_TRIES)
+            tries = self._tries(_TRIES)
             while not receiving.whole:
                 before = receiving.received
                 try:
@@ -153,11 +155,14 @@ class HttpServer:
                         await self._receive(receiving, response, f"GET {path}")
                 except (httpx.TransportError, httpx.DecodingError) as error:
                     if receiving.received > before:
-                        tries = _Tries(_TRIES)  # it gets on
+                        tries = self._tries(_TRIES)  # it gets on
                     await self._after_break(tries, error)
             file.close()
             partial.replace(destination)
         return True
+
+    def _tries(self, number: int) -> "_Tries":
+        return _Tries(number, self._first_delay_s)
 
     @asynccontextmanager
     async def _streamed(
@@ -258,9 +263,9 @@ class HttpServer:
 class _Tries:
     """How often a request may be sent, and how long to wait in between."""
 
-    def __init__(self, tries: int) -> None:
+    def __init__(self, tries: int, first_delay_s: float) -> None:
         self._left = tries - 1
-        self._delay_s = _FIRST_DELAY_S
+        self._delay_s = first_delay_s
 
     async def another(self, wait_s: float | None = None) -> bool:
         """Wait before the next one, for *wait_s* at least; False when there is to be none."""

@@ -14,6 +14,7 @@ from comfypipe.errors import UsageError
 from comfypipe.project import ProjectLayout
 
 _OF_SERVER = ("url", "accelerator", "depth")
+_BLOCKED_S = 55.0  # where there is an elsewhere, nobody waits for longer behind what may never end
 _OF_TIMING = tuple(each.name for each in fields(FleetTiming))
 
 
@@ -51,6 +52,8 @@ def _server(entry: Mapping[str, Any], layout: ProjectLayout) -> Server:
     if not isinstance(depth, int) or isinstance(depth, bool):
         raise UsageError(f"{entry['url']}: depth takes a whole number", hint="how many prompts it holds at once")
     own = {key: value for key, value in entry.items() if key not in _OF_SERVER}
+    if entry["url"].startswith("http"):
+        own.setdefault("blocked_s", _BLOCKED_S)
     backend = _explained(lambda: open_backend(entry["url"], layout, own), own)
     return Server(backend, backend.url, accelerator, depth)
 

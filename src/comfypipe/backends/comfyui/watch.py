@@ -1,6 +1,7 @@
 """Who waits for which prompt, and what wakes them: the socket at once, a look at the queue every second."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ class Timing:
         poll_s: Between two looks at the queue.
         absent_s: How long a prompt must stand neither in the queue nor in the history to be lost.
         stall_s: How long a server may hold a prompt as running without telling that it executes anything.
+        blocked_s: How long a prompt waits behind one that somebody else has there: that may take long, or its worker
+            has died over it. Only where there is an elsewhere is it worth asking.
         unreachable_s: How long a server may be silent before those who wait are told.
         cancel_s: How long an interrupted run may take to stop.
         reply_s: How long the reply to a submission is waited for that is cancelled meanwhile.
@@ -32,6 +35,7 @@ class Timing:
     poll_s: float = 1.0
     absent_s: float = 2.0
     stall_s: float = 55.0  # with the looks before and after it, less than a minute
+    blocked_s: float = math.inf
     unreachable_s: float = 15.0
     cancel_s: float = 60.0
     reply_s: float = 5.0
@@ -113,12 +117,13 @@ class Watch:
         if self.fault is not None:
             raise self.fault
 
-    def see(self, queue: Queue, stall_s: float, *, audible: bool) -> None:
+    def see(self, queue: Queue, timing: Timing, *, audible: bool, blocked_s: float) -> None:
         """
         Take in where the prompt stands in the queue.
 
         Args:
             audible: The socket would tell if it were executed: only then does silence mean anything.
+            blocked_s: How long the server has been at one prompt of somebody else's.
         """
         now = time.monotonic()
         if self.prompt_id not in queue:
@@ -128,12 +133,15 @@ class Watch:
         self.absent_since = None
         silent = self.prompt_id in queue.running and audible and not self.lively
         self.running_since = (self.running_since or now) if silent else None
-        if self.running_since is not None and now - self.running_since >= stall_s:
-            self.fault = BackendUnavailable(
-                f"the server holds the run as running for {stall_s:g} s and executes nothing",
-                hint="its worker may have died: restart that server",
-            )
-            self.wake.set()
+        if self.running_since is not None and now - self.running_since >= timing.stall_s:
+            self.fail(f"the server holds the run as running for {timing.stall_s:g} s and executes nothing")
+        elif self.prompt_id in queue.pending and blocked_s >= timing.blocked_s:
+            self.fail(f"the server has been at somebody else's prompt for {timing.blocked_s:g} s, or executes nothing")
+
+    def fail(self, message: str) -> None:
+        """Tell whoever waits that the server is not to be waited for."""
+        self.fault = BackendUnavailable(message, hint="its worker may have died: restart that server")
+        self.wake.set()
 
 
 class Watcher:
@@ -159,6 +167,8 @@ class Watcher:
         self._timing = timing
         self._watches: dict[str, Watch] = {}
         self._running: str | None = None
+        self._at: tuple[str, ...] = ()
+        self._at_since = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def expect(self, prompt_id: str, client_id: str) -> None:
@@ -244,12 +254,20 @@ class Watcher:
 
     async def _look_once(self) -> None:
         queue = await self._look()
+        blocked_s = self._blocked_s(queue)
         for watch in self._waited_for():
             audible = watch.client_id is not None and self._hears(watch.client_id)
-            watch.see(queue, self._timing.stall_s, audible=audible)
+            watch.see(queue, self._timing, audible=audible, blocked_s=blocked_s)
         for watch in self._waited_for():
             if queue.has_surplus(watch.prompt_id):
                 await self._drop_surplus(watch.prompt_id)
+
+    def _blocked_s(self, queue: Queue) -> float:
+        """Return how long the server has been at one prompt of somebody else's."""
+        ours = any(each in self._watches for each in queue.running)
+        if not queue.running or ours or queue.running != self._at:
+            self._at, self._at_since = queue.running, time.monotonic()
+        return time.monotonic() - self._at_since
 
     def _waited_for(self) -> list[Watch]:
         return [watch for watch in self._watches.values() if watch.waited_for]
