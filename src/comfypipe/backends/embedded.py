@@ -160,7 +160,8 @@ class EmbeddedBackend:
         return prepared
 
     def _enqueue(self, submission: Submission, prepared: Prepared) -> None:
-        extra_data = {"extra_pnginfo": submission.extra_pnginfo, "accelerator": (*submission.accelerator, None)[0]}
+        about = {"accelerator": (*submission.accelerator, None)[0], "models": submission.models}
+        extra_data = {"extra_pnginfo": submission.extra_pnginfo, **about}
         item = QueueItem(next(self._numbers), submission.prompt_id, prepared, extra_data)
         with self._lock:
             if self._closed:
@@ -195,6 +196,7 @@ class EmbeddedBackend:
                 listener=listen,
                 interruption=item.interruption,
                 accelerator=item.extra_data["accelerator"],
+                models=item.extra_data["models"],
             )
         except Exception as error:  # noqa: BLE001  the thread must live on, and whoever waits must hear of it
             run.finish(RunResult(RunStatus.FAILED, error=RunFailed(f"the engine itself failed: {error!r}")))

@@ -21,7 +21,7 @@ from comfypipe.engine.offline import MISSING_HINT
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.registry import Folders, NodeClass, Registry, describe
 from comfypipe.engine.retention import Retention
-from comfypipe.engine.runner import Runner, Work
+from comfypipe.engine.runner import Circumstances, Runner, Work
 from comfypipe.engine.signature import node_keys
 from comfypipe.errors import PromptInvalid
 from comfypipe.prompt.graph import Link, Node, PromptGraph
@@ -132,6 +132,7 @@ class Engine:
         listener: Listener | None = None,
         interruption: Interruption | None = None,
         accelerator: str | None = None,
+        models: Collection[str] | None = None,
     ) -> Outcome:
         """
         Run the valid outputs of a prepared prompt to their end. Blocks.
@@ -139,12 +140,14 @@ class Engine:
         Args:
             interruption: Lets the caller stop the run, also before it starts.
             accelerator: What it is asked to run on; only nodes that are simulated mind.
+            models: Paths of the model files that it may use; None for any. Again only nodes that are simulated mind.
         """
         interruption = interruption or Interruption()
         with self._turn:
             self._running = (prompt_id, interruption)
             try:
-                work = self._plan(prepared, prompt_id, extra_pnginfo or {}, accelerator)
+                about = Circumstances(accelerator, None if models is None else frozenset(models))
+                work = self._plan(prepared, prompt_id, extra_pnginfo or {}, about)
                 outcome = Runner(work, self.cache, interruption, listener).run()
             finally:
                 self._running = None
@@ -168,11 +171,13 @@ class Engine:
         running[1].request()
         return True
 
-    def _plan(self, prepared: Prepared, prompt_id: str, extra_pnginfo: JSONObject, accelerator: str | None) -> Work:
+    def _plan(self, prepared: Prepared, prompt_id: str, extra_pnginfo: JSONObject, about: Circumstances) -> Work:
         graph, outputs = prepared.graph, prepared.validation.outputs
         order = _subgraph(graph, graph.ancestors(list(outputs))).order()
         fingerprints: dict[str, JSON] = {}
-        keys = node_keys(graph, order, lambda node: self._fingerprint(node, fingerprints))
+        keys = node_keys(
+            graph, order, lambda node: self._with_models(node, self._fingerprint(node, fingerprints), about)
+        )
         return Work(
             prompt_id=prompt_id,
             graph=graph,
@@ -183,8 +188,17 @@ class Engine:
             classes=self.registry,
             folders=self.folders,
             simulated=self._simulated(graph, order),
-            accelerator=accelerator,
+            circumstances=about,
         )
+
+    def _with_models(self, node: Node, found: tuple[bool, JSON], about: Circumstances) -> tuple[bool, JSON]:
+        """Let a stand-in whose model may be named by a link be looked up only where the same models are declared."""
+        node_class = self.registry[node.class_type]
+        specs = (node_class.inputs.get(name) for name, _ in node.links())
+        named = any(spec is not None and spec.type in ("STRING", "COMBO", "*") for spec in specs)
+        if about.models is None or not node_class.simulated or not named:
+            return found
+        return found[0], [found[1], sorted(about.models)]
 
     def _simulated(self, graph: PromptGraph, order: Sequence[str]) -> frozenset[str]:
         """Return which nodes stand in for others, or read from one that does."""

@@ -40,6 +40,20 @@ SIMULATED: JSONObject = {
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What only stand-ins mind.
+
+    Attributes:
+        accelerator: What the run is asked to run on.
+        models: Paths of the model files that may be used; None for any.
+    """
+
+    accelerator: str | None = None
+    models: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """
     What is to run.
@@ -49,7 +63,6 @@ class Work:
         outputs: Output nodes that are wanted.
         keys: Content keys of those nodes and of all that they read; None where a result must not be used again.
         simulated: Those nodes that stand in for another, and all that depend on them.
-        accelerator: What the run is asked to run on; only stand-ins mind.
     """
 
     prompt_id: str
@@ -61,7 +74,7 @@ class Work:
     classes: Mapping[str, NodeClass]
     folders: Folders
     simulated: frozenset[str] = frozenset()
-    accelerator: str | None = None
+    circumstances: Circumstances = Circumstances()
 
     def extras_of(self, node_id: str) -> JSONObject:
         """Return what a node embeds into files beside the prompt: that it is simulated, too, where it is."""
@@ -83,7 +96,7 @@ class NodeContext:
     extra_pnginfo: JSONObject
     report: Callable[[NodeProgressed | NodeSaid], None]
     wait: Callable[[float], None]
-    accelerator: str | None = None
+    circumstances: Circumstances = Circumstances()
 
     def progress(self, value: float, maximum: float, preview: bytes | None = None) -> None:
         """Report *value* of *maximum* steps done, maybe with a picture; raises where the run is to stop."""
@@ -209,7 +222,7 @@ class Runner:
         work = self._work
         extras, wait = work.extras_of(node_id), self._interruption.wait
         return NodeContext(
-            work.folders, work.prompt_id, node_id, work.prompt, extras, self._report, wait, work.accelerator
+            work.folders, work.prompt_id, node_id, work.prompt, extras, self._report, wait, work.circumstances
         )
 
     def _finish(self, node_id: str, entry: Entry) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import LiveContext
+from comfypipe.engine.runner import Circumstances
 from comfypipe.engine.sampling import Noise
 from comfypipe.engine.simulation.costs import Costs
 from comfypipe.engine.simulation.declarations import Declaration, is_model_file
@@ -26,8 +27,8 @@ class SimulationContext(LiveContext, Protocol):
     """What a simulated node asks of its execution."""
 
     @property
-    def accelerator(self) -> str | None:
-        """What the run is asked to run on."""
+    def circumstances(self) -> Circumstances:
+        """What the run is asked to run on, and which model files it may use."""
 
     def pause(self, seconds: float) -> None:
         """Do nothing for so long; raises at once where the run is to stop."""
@@ -163,7 +164,7 @@ class Call:
         Raises:
             MemoryError: There is not so much memory.
         """
-        self.costs.check_memory(self.class_type, memory_gb, self.context.accelerator)
+        self.costs.check_memory(self.class_type, memory_gb, self.context.circumstances.accelerator)
         seconds = self.costs.seconds_of(self.class_type, estimate_s)
         if seconds > 0:
             self.context.pause(seconds)

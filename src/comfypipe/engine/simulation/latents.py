@@ -86,7 +86,7 @@ def _take_time(call: Call, samples: Samples) -> None:
     family = call.family or STABLE_DIFFUSION
     megapixels = megapixels_of(samples)
     needed_gb = family.size_gb + SAMPLE_GB_PER_MEGAPIXEL * megapixels
-    call.costs.check_memory(call.class_type, needed_gb, call.context.accelerator)
+    call.costs.check_memory(call.class_type, needed_gb, call.context.circumstances.accelerator)
     steps = steps_of(call)
     seconds = call.costs.seconds_of(call.class_type, steps * STEP_S_PER_MEGAPIXEL * family.effort * megapixels)
     for step in range(1, steps + 1):

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.registry import NodeClass
+from comfypipe.engine.simulation.call import Call
 from comfypipe.engine.simulation.declarations import is_model_file
 from comfypipe.errors import PromptInvalid
 from comfypipe.prompt.graph import Node, PromptGraph
@@ -45,7 +46,7 @@ def refuse_undeclared(graph: PromptGraph, classes: Mapping[str, NodeClass], decl
     Raises:
         PromptInvalid: With the places, and what to declare.
     """
-    paths = {str(PurePosixPath(each.replace("\\", "/"))) for each in declared}
+    paths = _normal(declared)
     errors: JSONObject = {}
     hints: list[str] = []
     for node in graph.nodes.values():
@@ -53,9 +54,9 @@ def refuse_undeclared(graph: PromptGraph, classes: Mapping[str, NodeClass], decl
         if node_class is None or not node_class.simulated:
             continue
         for name, value in _named(node):
-            if not _is_declared(node, name, value, paths):
+            if not _is_declared(node.class_type, name, value, paths):
                 _add(errors, node, name, value)
-                hints.append(_candidates(node, name, value)[0])
+                hints.append(_candidates(node.class_type, name, value)[0])
     if errors:
         missing = ", ".join(dict.fromkeys(hints))
         raise PromptInvalid(
@@ -71,17 +72,39 @@ def refuse_undeclared(graph: PromptGraph, classes: Mapping[str, NodeClass], decl
         )
 
 
+def check_names(call: Call) -> None:
+    """
+    Return, if every model file that a call names is declared: also one whose name a link has brought.
+
+    Raises:
+        ValueError: With the input, and what to declare.
+    """
+    if call.context.circumstances.models is None:
+        return
+    paths = _normal(call.context.circumstances.models)
+    for name, value in call.inputs.items():
+        if isinstance(value, str) and is_model_file(value) and not _is_declared(call.class_type, name, value, paths):
+            path = _candidates(call.class_type, name, value)[0]
+            raise ValueError(
+                f"{name}: the manifest does not declare the model {path}; add it to models: - path: {path}"
+            )
+
+
+def _normal(declared: Iterable[str]) -> set[str]:
+    return {str(PurePosixPath(each.replace("\\", "/"))) for each in declared}
+
+
 def _named(node: Node) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in node.inputs.items() if isinstance(value, str) and is_model_file(value))
 
 
-def _candidates(node: Node, name: str, value: str) -> tuple[str, ...]:
-    folders = _CLASS_FOLDERS.get(node.class_type) or _FOLDERS.get(name) or ("<folder>",)
+def _candidates(class_type: str, name: str, value: str) -> tuple[str, ...]:
+    folders = _CLASS_FOLDERS.get(class_type) or _FOLDERS.get(name) or ("<folder>",)
     return tuple(f"models/{folder}/{value.replace(chr(92), '/')}" for folder in folders)
 
 
-def _is_declared(node: Node, name: str, value: str, paths: set[str]) -> bool:
-    candidates = _candidates(node, name, value)
+def _is_declared(class_type: str, name: str, value: str, paths: set[str]) -> bool:
+    candidates = _candidates(class_type, name, value)
     if not candidates[0].startswith("models/<folder>/"):
         return any(each in paths for each in candidates)
     # Of classes that nobody here knows, any folder will do.

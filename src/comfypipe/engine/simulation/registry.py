@@ -9,6 +9,7 @@ from comfypipe.engine.simulation.behaviours import behaviour_of
 from comfypipe.engine.simulation.call import Call, SimulationContext
 from comfypipe.engine.simulation.costs import Costs
 from comfypipe.engine.simulation.declarations import Declaration, catalog_declaration, core_declarations
+from comfypipe.engine.simulation.models import check_names
 from comfypipe.prompt.object_info import ObjectInfo
 
 
@@ -49,6 +50,7 @@ def stand_in_class(declaration: Declaration, costs: Costs) -> NodeClass:
 
     def function(context: SimulationContext, **inputs: Any) -> tuple[Any, ...] | Result:
         call = Call(declaration, inputs, context, costs)
+        check_names(call)
         return behaviour_of(call)(call)
 
     return NodeClass(

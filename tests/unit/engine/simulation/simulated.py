@@ -57,12 +57,12 @@ class Simulated:
         catalogs = (ObjectInfo(self.catalog),) if self.catalog else ()
         return Engine(folders, simulating_registry(core_registry(), catalogs, self.costs))
 
-    def run(self, prompt: JSONObject, accelerator: str | None = None) -> Outcome:
+    def run(self, prompt: JSONObject, accelerator: str | None = None, models: tuple[str, ...] | None = None) -> Outcome:
         """Run a prompt to its end."""
         engine = self.engine
         prepared = engine.prepare(prompt)
         prepared.validation.raise_if_invalid()
-        return engine.execute(prepared, prompt_id="p", accelerator=accelerator)
+        return engine.execute(prepared, prompt_id="p", accelerator=accelerator, models=models)
 
     def pictures(
         self, prompt: JSONObject, output: str = "save"
