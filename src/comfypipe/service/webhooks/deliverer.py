@@ -131,6 +131,7 @@ class Deliverer:
 
     async def _deliver(self, sender: Sender, event: Event) -> None:
         began_s = time.monotonic()
+        slow = asyncio.get_running_loop().call_later(_PROMPT_S, self._slow, event)
         try:
             prepared = await self._worker.read(lambda connection: self._prepare(connection, event))
             if prepared is None:
@@ -141,8 +142,13 @@ class Deliverer:
             _log.exception("the webhook %s could not be attempted", event.id)
             self._put_off(replace(event, next_ms=now_ms() + _AFTER_FAULT_MS))
         finally:
+            slow.cancel()
             self._queue.done(event, prompt=time.monotonic() - began_s < _PROMPT_S)
             self._changed.set()
+
+    def _slow(self, event: Event) -> None:
+        self._queue.slow(event)
+        self._changed.set()  # its lane may have more at once now
 
     def _prepare(self, connection: Connection, event: Event) -> tuple[bytes, list[str]] | None:
         """Return what is sent and the secrets that sign it; None when it is to be sent no more, or not so."""

@@ -2,9 +2,10 @@
 Which event is attempted next, so that receivers which never answer do not hold up those which do.
 
 Events wait in lanes, one for each tenant and origin. Lanes take turns. All attempts are open to lanes where the last
-one was over soon, however it ended; three quarters to lanes that are new; half to lanes where it took long, as it does
-with receivers that are silent. First attempts go before later ones. Of one run, one event at a time is attempted, so
-that a receiver hears of the start before it hears of the end.
+one was over soon, however it ended; three quarters to lanes that are new; half to lanes where one takes long, as it
+does with receivers that are silent: those get more at once instead, so that the next event need not wait for it.
+First attempts go before later ones. Of one run, one event at a time is attempted, so that a receiver hears of the
+start before it hears of the end.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -18,8 +19,8 @@ from comfypipe.service.webhooks.outbox import Event
 Lane: TypeAlias = tuple[str, str]
 """A tenant, and the origin of a URL."""
 
-LANE_MOST = 48
-"""How many attempts a lane has at once; less than its connections."""
+LANE_MOST, SLOW_LANE_MOST = 16, 48
+"""How many attempts a lane has at once; less than its connections, of which each costs a little at every request."""
 
 _REMEMBERED_LANES = 4096
 
@@ -45,6 +46,10 @@ class _LaneState:
     @property
     def waiting(self) -> bool:
         return bool(self.first or self.again)
+
+    @property
+    def open(self) -> bool:
+        return self.waiting and self.running < (SLOW_LANE_MOST if self.trust is Trust.SLOW else LANE_MOST)
 
     def next(self) -> Event:
         return (self.first or self.again).popleft()
@@ -92,6 +97,14 @@ class DeliveryQueue:
                 return event
         return None
 
+    def slow(self, event: Event) -> None:
+        """Note that an attempt that is under way takes long."""
+        lane = lane_of(event)
+        self._running[self._trusted_with[event.id]] -= 1
+        self._running[Trust.SLOW] += 1
+        self._trusted_with[event.id] = self._lanes[lane].trust = Trust.SLOW
+        self._sort_in(lane, self._lanes[lane])
+
     def done(self, event: Event, *, prompt: bool) -> None:
         """Note that an attempt is over; *prompt*: whether that was soon."""
         lane = lane_of(event)
@@ -131,7 +144,7 @@ class DeliveryQueue:
 
     def _sort_in(self, lane: Lane, state: _LaneState) -> None:
         """Let a lane wait for its turn if it has one coming; where it stands in the line stays."""
-        if state.waiting and state.running < LANE_MOST:
+        if state.open:
             self._open.setdefault(lane)
         else:
             self._open.pop(lane, None)

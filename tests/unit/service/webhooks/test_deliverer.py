@@ -17,7 +17,7 @@ from comfypipe.service.webhooks import attempts, outbox, secrets, urls
 from comfypipe.service.webhooks.attempts import Attempt
 from comfypipe.service.webhooks.deliverer import Deliverer
 from comfypipe.service.webhooks.outbox import Event
-from comfypipe.service.webhooks.queue import LANE_MOST
+from comfypipe.service.webhooks.queue import SLOW_LANE_MOST
 from comfypipe.service.webhooks.secrets import SigningKey
 from comfypipe.store.worker import DatabaseWorker
 from comfypipe.webhooks import verify
@@ -215,10 +215,10 @@ def test_receivers_that_never_answer_hold_nobody_up(tmp_path: Path) -> None:
             delivering(tmp_path, silent, alive, timeout_s=60.0) as box,
         ):
             await box.add(silent.url, *(f"s{number}" for number in range(200)))
-            await until(lambda: len(silent.received) == LANE_MOST)
+            await until(lambda: len(silent.received) == SLOW_LANE_MOST)
             (webhook_id,) = await box.add(alive.url, "a1")
             assert "delivered" == (await box.ended(webhook_id)).state
-            assert LANE_MOST == len(silent.received)
+            assert SLOW_LANE_MOST == len(silent.received)
 
     asyncio.run(run())
 

@@ -46,6 +46,22 @@ def test_a_lane_has_so_many_attempts_at_once() -> None:
     assert LANE_MOST == len(take_all(queue))
 
 
+def test_a_slow_lane_has_more_at_once_of_less() -> None:
+    """What takes long is counted as such while it does, and the events behind it need not wait for it."""
+    queue = DeliveryQueue(80)
+    for number in range(200):
+        queue.put(event(number))
+    first = take_all(queue)
+    for each in first:
+        queue.slow(each)
+    more = take_all(queue)
+    for each in more:
+        queue.slow(each)
+    assert (16, 24) == (len(first), len(more))  # half of 80
+    queue.put(event(500, host="b"))
+    assert [500] == [each.position for each in take_all(queue)]
+
+
 def under_way(queue: DeliveryQueue, host: str, *, prompt: bool | None) -> int:
     """Return how many attempts a host's lanes get, each of a tenant of its own, once all have been tried."""
     for number in range(200):
