@@ -134,6 +134,18 @@ class BatchTable:
 
         return await self._worker.read(read)
 
+    async def prompts(self, run_ids: Sequence[str]) -> dict[str, dict[str | None, JSONObject]]:
+        """Return by run, and by the digest of each file that it gave, what made it; None for what gave no file."""
+
+        def read(connection: Connection) -> dict[str, dict[str | None, JSONObject]]:
+            found: dict[str, dict[str | None, JSONObject]] = {}
+            for some in _portions(run_ids):
+                for row in connection.execute(_PROMPTS, some):
+                    found.setdefault(row["run_id"], {})[row["sha256"]] = from_text(row["prompt"])
+            return found
+
+        return await self._worker.read(read)
+
     async def spent(self, batch_id: str) -> list[RowAttempt]:
         """Return what the runs of a batch executed so far: one for each server and accelerators, seconds added up."""
         rows = await self._worker.read(lambda connection: connection.execute(_SPENT, {"batch": batch_id}))
@@ -171,6 +183,11 @@ _KEYS = ", ".join(f":k{index}" for index in range(_TOGETHER))
 _ROWS = f"""
 SELECT row_key, id, status, owner, error FROM runs
 WHERE batch_id = :batch AND row_key IN ({_KEYS}) ORDER BY id
+"""  # noqa: S608 - names of parameters
+
+_PROMPTS = f"""
+SELECT jobs.run_id, jobs.prompt, outputs.sha256 FROM jobs LEFT JOIN outputs ON outputs.job_id = jobs.id
+WHERE jobs.run_id IN ({_KEYS})
 """  # noqa: S608 - names of parameters
 
 _RUNS = f"SELECT * FROM runs WHERE id IN ({_KEYS})"  # noqa: S608 - names of parameters

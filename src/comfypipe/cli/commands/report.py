@@ -1,6 +1,7 @@
 """``comfypipe report``: a page to look at runs with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from comfypipe.errors import UsageError
 if TYPE_CHECKING:
     from comfypipe.reports.gallery.entry import Entry
     from comfypipe.reports.gallery.folder import FolderReport
+    from comfypipe.reports.gallery.recorded import Prompts
     from comfypipe.reports.gallery.write import Gallery, Written
 
 Sources = Annotated[
@@ -49,6 +51,7 @@ def report(
     """Write a page to look at runs with: filter, sort, compare, sweeps as grids."""
     from dataclasses import replace
 
+    from comfypipe.reports.gallery.recorded import with_prompts
     from comfypipe.reports.gallery.write import Gallery, Keeping
 
     if files not in list(Keeping):
@@ -65,7 +68,33 @@ def report(
     )
     if gallery.page.is_dir():
         gallery = replace(gallery, page=gallery.page / "report.html")
-    _done(console, gallery.page, _write(console, gallery, found.entries), open_page=open_page)
+    with _known_prompts(project, folder) as ask:
+        entries = found.entries if ask is None else with_prompts(found.entries, ask)
+        written = _write(console, gallery, entries)
+    _done(console, gallery.page, written, open_page=open_page)
+
+
+@contextmanager
+def _known_prompts(project: Path | None, folder: Path) -> "Iterator[Callable[[Sequence[str]], Prompts] | None]":
+    """Give what looks prompts up in the ledger of the project that a folder belongs to; None where there is none."""
+    import asyncio
+
+    from comfypipe.errors import ProjectNotFound
+    from comfypipe.execution.project import Project
+
+    try:
+        found = Project.find(project or folder.absolute())
+    except ProjectNotFound:
+        yield None
+        return
+    if not found.layout.ledger.exists():
+        yield None
+        return
+    with asyncio.Runner() as runner:
+        try:
+            yield lambda run_ids: runner.run(found.ledger.batches.prompts(run_ids))
+        finally:
+            runner.run(found.close())
 
 
 def _done(console: Console, page: Path, written: "Written", *, open_page: bool) -> None:

@@ -37,6 +37,7 @@ class Entry:
         row: Its position in a batch, counted from 1; None for a run by itself.
         params: What tells it from its neighbours, by name: a row's columns, or a run's inputs.
         values: Outputs that are no files, by name.
+        prompt: Of a run that gave no file: what was run, in API format.
         facts: What else is known, by a name for people: server, accelerator, plan digest, …
     """
 
@@ -52,4 +53,5 @@ class Entry:
     cost: float | None = None
     simulated: bool = False
     cached: bool = False
+    prompt: JSONObject | None = None
     facts: Mapping[str, JSON] = field(default_factory=dict)

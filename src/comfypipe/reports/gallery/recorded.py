@@ -1,14 +1,37 @@
 """What the ledger says of a run, as the gallery shows it."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
-from comfypipe._types import JSON
+from comfypipe._types import JSON, JSONObject
 from comfypipe.execution.records import Run, files_in, output_to_json
 from comfypipe.reports.gallery.entry import Entry, EntryFile
 
 if TYPE_CHECKING:  # a report of a folder needs no ledger
     from comfypipe.execution.details import JobDetails, RunDetails
+
+Prompts: TypeAlias = Mapping[str, Mapping[str | None, JSONObject]]
+"""By run, and by the digest of each file that it gave, what made it."""
+
+_TOGETHER = 500
+"""Runs whose prompts are asked for at once."""
+
+
+def with_prompts(entries: Iterable[Entry], ask: Callable[[Sequence[str]], Prompts]) -> Iterator[Entry]:
+    """Yield the entries with the prompts that *ask* knows by run, where they do not have theirs yet."""
+    waiting = iter(entries)
+    while some := list(islice(waiting, _TOGETHER)):
+        known = ask([entry.id for entry in some if entry.id])
+        yield from (_with_prompt(entry, known.get(entry.id, {})) for entry in some)
+
+
+def _with_prompt(entry: Entry, prompts: Mapping[str | None, JSONObject]) -> Entry:
+    if not entry.files:
+        return replace(entry, prompt=next(iter(prompts.values()), None))
+    files = tuple(replace(file, prompt=file.prompt or prompts.get(file.sha256)) for file in entry.files)
+    return replace(entry, files=files)
 
 
 def entry_of_run(details: "RunDetails") -> Entry:
@@ -25,6 +48,7 @@ def entry_of_run(details: "RunDetails") -> Entry:
         seconds=run.duration_s,
         simulated=run.simulated,
         cached=run.cached,
+        prompt=jobs[0].job.prompt if jobs and not run.outputs else None,
         facts=_facts(run, jobs),
     )
 

@@ -140,6 +140,7 @@ class _Writer:
             "simulated": entry.simulated,
             "cached": entry.cached,
             "facts": dict(entry.facts),
+            "prompt": None if entry.prompt is None else self._prompts.add(entry.prompt),
         }
         return {name: value for name, value in shown.items() if value not in (None, False, {}, [])}
 

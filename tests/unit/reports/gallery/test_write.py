@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.batch_results import HOSTILE, write_batch
 from comfypipe.errors import StoreError
 from comfypipe.reports.gallery.entry import Entry, EntryFile
 from comfypipe.reports.gallery.folder import read_folder
+from comfypipe.reports.gallery.recorded import with_prompts
 from comfypipe.reports.gallery.write import Gallery, Keeping, write_gallery
 
 DATA = re.compile(r'<script type="application/json" id="runs">(.*?)</script>', re.DOTALL)
@@ -113,3 +115,28 @@ def test_a_place_that_cannot_be_written_is_an_error_of_the_store(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot use"):
         write_gallery(Gallery(tmp_path / "file" / "page.html", "t"), [])
+
+
+def test_prompts_come_from_elsewhere_where_the_folder_has_none() -> None:
+    """Files get the prompt that made them, by run and digest; a run without files gets its own."""
+    given = EntryFile("image", Path("x.png"), "x.png", "image/png", 1, "ab" * 32)
+    own = EntryFile("image", Path("y.png"), "y.png", "image/png", 1, "cd" * 32, prompt={"1": {"class_type": "Own"}})
+    entries = [
+        Entry("a", "w", "completed", {}, files=(given, own)),
+        Entry("b", "w", "failed", {}),
+        Entry("", "w", "invalid", {}),
+    ]
+    known: dict[str, dict[str | None, Any]] = {
+        "a": {"ab" * 32: {"1": {"class_type": "A"}}},
+        "b": {None: {"1": {"class_type": "B"}}},
+    }
+    asked: list[list[str]] = []
+
+    def ask(run_ids: Sequence[str]) -> dict[str, dict[str | None, Any]]:
+        asked.append(list(run_ids))
+        return known
+
+    first, second, third = with_prompts(entries, ask)
+    assert ["A", "Own"] == [file.prompt["1"]["class_type"] for file in first.files if file.prompt]
+    assert ({"1": {"class_type": "B"}}, None) == (second.prompt, third.prompt)
+    assert [["a", "b"]] == asked

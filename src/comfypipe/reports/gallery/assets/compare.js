@@ -95,7 +95,7 @@ class Comparison {
   }
 
   #nodes(left, right) {
-    const [a, b] = [left, right].map((entry) => this.app.model.prompt(entry.files[0]));
+    const [a, b] = [left, right].map((entry) => this.app.model.prompt(entry, entry.files[0]));
     if (!a || !b) return [];
     const rows = [];
     for (const id of new Set([...Object.keys(a), ...Object.keys(b)])) {

@@ -77,9 +77,10 @@ class Model {
     });
   }
 
-  prompt(file) {
-    if (!file?.prompt) return null;
-    const [base, changes] = file.prompt;
+  prompt(entry, file) {
+    const kept = file?.prompt ?? entry.prompt;
+    if (!kept) return null;
+    const [base, changes] = kept;
     const prompt = structuredClone(this.prompts[base]);
     for (const [node, name, value] of changes) prompt[node].inputs[name] = value;
     return prompt;

@@ -61,7 +61,7 @@ class Viewer {
   #about() {
     const { entry } = this;
     const file = entry.files[this.position];
-    const prompt = this.app.model.prompt(file);
+    const prompt = this.app.model.prompt(entry, file);
     const about = make(
       "div",
       { class: "about" },
