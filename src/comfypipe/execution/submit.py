@@ -86,15 +86,18 @@ async def rejoin(
     return None
 
 
-async def withdraw(execution: Execution, attempt: Attempt | AttemptRecord, error: ComfypipeError | None = None) -> None:
+async def withdraw(
+    execution: Execution, attempt: Attempt | AttemptRecord, error: ComfypipeError | None = None
+) -> ComfypipeError | None:
     """
     Make sure that an attempt does not run on, whether or not the backend has it, and store that it was cancelled.
 
     Shielded from cancellation, as it is what cancellation calls for; it takes ``patience.cancel_s`` at most. When the
-    backend cannot be reached the attempt stays open: it may run to its end, and the next run of the same request takes
-    it up.
+    backend cannot be reached, or has no way to cancel, the attempt stays open: it may run to its end, and the next run
+    of the same request takes it up. Why that is so is stored, and returned.
     """
     backend = execution.backends.get(attempt.backend)
+    unreached: ComfypipeError | None = None
     with anyio.CancelScope(shield=True):
         changes: dict[str, Any] = {"error": error.to_json() if error else None}
         try:
@@ -109,6 +112,7 @@ async def withdraw(execution: Execution, attempt: Attempt | AttemptRecord, error
         else:
             changes |= {"status": "cancelled", "ended_ms": now_ms()}
         await execution.ledger.update_attempt(attempt.prompt_id, **changes)
+    return unreached
 
 
 async def attempts_at(execution: Execution, job: Job, run: RunRecord) -> tuple[AttemptRecord, ...]:

@@ -45,12 +45,15 @@ async def wait(
 
 
 async def _timed_out(execution: Execution, attempt: Attempt, timeout_s: float | None) -> RunTimedOut:
-    error = RunTimedOut(
-        f"did not end within {timeout_s:g} s on {attempt.backend}, and was cancelled",
-        hint="raise timeout_s in the manifest, or in the pipeline's step",
+    late = f"did not end within {timeout_s:g} s on {attempt.backend}"
+    hint = "raise timeout_s in the manifest, or in the pipeline's step"
+    error = RunTimedOut(f"{late}, and was cancelled", hint=hint)
+    unreached = await withdraw(execution, attempt, error)
+    if unreached is None:
+        return error
+    return RunTimedOut(
+        f"{late}, and may go on there: {unreached.message}", hint="the next run of the same request takes it up"
     )
-    await withdraw(execution, attempt, error)
-    return error
 
 
 async def _close(execution: Execution, attempt: Attempt, status: str, error: ServerStateLost | RunError) -> None:

@@ -8,19 +8,27 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from comfypipe._types import JSONObject
+from comfypipe._types import JSON, JSONObject
 from comfypipe.backends.comfyicu.failures import words_of
 from comfypipe.backends.comfyicu.timing import ApiTiming
-from comfypipe.backends.http import HttpServer, Reply, retry_after_s
-from comfypipe.errors import AuthenticationFailed, BackendError, BackendUnavailable, SubmissionUnknown, UsageError
+from comfypipe.backends.http import Reply, retry_after_s
+from comfypipe.errors import (
+    AuthenticationFailed,
+    BackendError,
+    BackendUnavailable,
+    ProtocolMismatch,
+    SubmissionUnknown,
+    UsageError,
+)
 
 _REFUSED_KEY = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _JSON = {"Content-Type": "application/json"}
+_NOT_THERE = "is this the base URL of a runs API, and does it run?"
 _STREAM = httpx.Timeout(90.0, connect=10.0)
 _Unreachable: TypeAlias = BackendError | UsageError
 
 
-class RunsApi(HttpServer):
+class RunsApi:
     """
     One API.
 
@@ -42,9 +50,21 @@ class RunsApi(HttpServer):
         headers = {"Accept": "application/json", "User-Agent": agent}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
-        super().__init__(base, headers=headers, transport=transport)
+        self.url = base
+        self._client = httpx.AsyncClient(
+            base_url=base,
+            headers=headers,
+            timeout=httpx.Timeout(30.0, connect=10.0),
+            transport=transport,
+            limits=httpx.Limits(max_connections=48, max_keepalive_connections=48, keepalive_expiry=4.0),
+            trust_env=False,  # the key is for the API alone
+        )
         self._timing = timing
         self._heard = False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
     async def ask(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
         """
@@ -153,6 +173,30 @@ class RunsApi(HttpServer):
                 hint="is the key (COMFYICU_API_KEY, or what key_env names) right, and still valid?",
             )
         return Reply(response.status_code, self._json(response, request))
+
+    def _meaning(self, error: httpx.TransportError | httpx.DecodingError) -> _Unreachable:
+        words = str(error) or type(error).__name__
+        if isinstance(error, httpx.LocalProtocolError):
+            return UsageError(f"no request can be sent to {self.url}: {words}")
+        if isinstance(error, httpx.DecodingError):
+            return ProtocolMismatch(f"{self.url} answers with what cannot be unpacked: {words}", hint=_NOT_THERE)
+        if "CERTIFICATE" in words.upper() or "SSL" in words.upper():
+            return BackendUnavailable(f"{self.url} cannot be trusted: {words}", hint="does it speak https?")
+        hint = _NOT_THERE if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else "it may be in trouble"
+        return BackendUnavailable(f"{self.url} cannot be reached: {words}", hint=hint)
+
+    def _json(self, response: httpx.Response, request: str) -> JSON:
+        if not response.content.strip():
+            return None
+        try:
+            return response.json()
+        except (ValueError, RecursionError) as error:
+            if response.status_code >= httpx.codes.BAD_REQUEST:
+                return None
+            kind = response.headers.get("content-type", "no type")
+            raise ProtocolMismatch(
+                f"{self.url} answers {request} with {kind}, not with JSON", hint=_NOT_THERE
+            ) from error
 
     def _overloaded(self, response: httpx.Response | None, request: str) -> BackendUnavailable:
         status = response.status_code if response is not None else 0
