@@ -21,7 +21,9 @@ def write_batch(folder: Path, *, repeats: int = 1, axes: tuple[str, ...] = ("ste
     combinations = itertools.product(range(repeats), STEPS, SAMPLERS)
     rows = [_row(folder, number, *each) for number, each in enumerate(combinations, 1)]
     (folder / "results.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    (folder / "batch.json").write_text(json.dumps({"name": "lighthouses", "axes": list(axes)}))
+    (folder / "batch.json").write_text(
+        json.dumps({"name": "lighthouses", "sweep": {"axes": [{"name": axis} for axis in axes]}})
+    )
 
 
 def prompt(steps: int, sampler: str) -> dict[str, Any]:

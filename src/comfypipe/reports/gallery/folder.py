@@ -52,8 +52,12 @@ def read_folder(folder: Path) -> FolderReport:
 
 
 def _axes(batch: JSONObject) -> tuple[str, ...]:
-    axes = batch.get("axes")
-    return tuple(map(str, axes)) if isinstance(axes, list) else ()
+    sweep = batch.get("sweep") or {}
+    try:
+        names = tuple(str(axis["name"]) for axis in sweep.get("axes", ()))
+    except (AttributeError, KeyError, TypeError):
+        return ()
+    return names[:1] if sweep.get("zipped") else names  # those that change together make one side of a grid
 
 
 def _count_lines(path: Path) -> int:
