@@ -269,6 +269,7 @@ class BackendUnavailable(BackendError):
 
     Attributes:
         retry_after_s: How long it asks to be left alone, where it says so.
+        down: Nobody listens there: it may be restarting.
     """
 
     retryable = True
@@ -280,9 +281,11 @@ class BackendUnavailable(BackendError):
         hint: str | None = None,
         source: Source | None = None,
         retry_after_s: float | None = None,
+        down: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, source=source)
         self.retry_after_s = retry_after_s
+        self.down = down
 
 
 class BackendRejected(BackendError):

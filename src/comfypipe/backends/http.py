@@ -226,7 +226,8 @@ class HttpServer:
             hint = "is it running, and is this its address and port?"
         else:
             hint = "it may be overloaded or restarting"
-        return BackendUnavailable(f"{self.url} cannot be reached: {words}", hint=hint)
+        down = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and "SSL" not in words.upper()
+        return BackendUnavailable(f"{self.url} cannot be reached: {words}", hint=hint, down=down)
 
     def _refuse(self, response: httpx.Response, asked: str) -> None:
         status = response.status_code

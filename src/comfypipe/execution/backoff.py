@@ -17,6 +17,7 @@ class Patience:
         longest_delay_s: No wait is longer.
         grace_s: How long a submission whose reply was lost may take to show itself before it is sent again.
         cancel_s: How long a backend may take to stop a run.
+        outage_s: How long nobody may listen where a backend was before that counts as a fault: servers restart.
         jitter: Draws from 0 to 1, so that many that failed together do not come back together.
     """
 
@@ -24,6 +25,7 @@ class Patience:
     longest_delay_s: float = 30.0
     grace_s: float = 3.0
     cancel_s: float = 15.0
+    outage_s: float = 60.0
     jitter: Callable[[], float] = random.random
 
     def delay_s(self, faults: int) -> float:

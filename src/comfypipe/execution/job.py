@@ -1,6 +1,7 @@
 """One job from start to end: from the cache, or submitted, waited for and collected, with tries by kind of fault."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -135,6 +136,8 @@ class Tries:
         self._alone = run if alone else None
         self._faults = 0
         self._spared = 0
+        self._waits = 0
+        self._down_since: float | None = None
         self._collecting = False
         self._accelerator = job.accelerator
 
@@ -143,7 +146,9 @@ class Tries:
         try:
             while True:
                 try:
-                    return await self._finish(await self.begin())
+                    attempt = await self.begin()
+                    self._down_since = None
+                    return await self._finish(attempt)
                 except ComfypipeError as error:
                     await self._after(error)
         except asyncio.CancelledError:
@@ -189,18 +194,24 @@ class Tries:
             raise error
         if isinstance(error, OutOfMemory):
             self._accelerator = self._accelerator[1:]
-        delay_s = self._execution.patience.delay_s(max(1, self._faults))
+        self._waits += 1
+        delay_s = self._execution.patience.delay_s(self._waits)
         if isinstance(error, BackendUnavailable) and error.retry_after_s is not None:
             delay_s = max(delay_s, min(error.retry_after_s, _LONGEST_ASKED_S))
         self._execution.listener(JobRetried(self._run.id, self._job.step_id, self._job.item, error, delay_s))
         await asyncio.sleep(delay_s)
 
     def _count(self, error: ComfypipeError) -> None:
-        """Count a fault, unless the run had not begun when its server was lost: that is no fault of the run's."""
+        """Count a fault, unless it is no fault of the run's: a server that is restarting, or lost before it began."""
         if isinstance(error, ServerStateLost) and not error.began and self._spared < _MOST_SPARED:
             self._spared += 1
-        else:
+        elif not (isinstance(error, BackendUnavailable) and error.down and self._may_come_back()):
             self._faults += 1
+
+    def _may_come_back(self) -> bool:
+        now = time.monotonic()
+        self._down_since = now if self._down_since is None else self._down_since
+        return now - self._down_since < self._execution.patience.outage_s
 
     async def _give_up(self, error: ComfypipeError) -> None:
         status = "cancelled" if isinstance(error, RunCancelled) else "failed"

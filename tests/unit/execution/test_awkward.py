@@ -84,6 +84,18 @@ def test_a_server_lost_before_the_run_began_costs_no_attempt(setting: Setting) -
     assert ["lost", "lost", "lost", "completed"] == statuses(setting)
 
 
+def test_an_outage_costs_nothing_for_a_while(setting: Setting) -> None:
+    """A server that restarts is waited for, however few tries there are; one that stays away is given up."""
+    setting.backend.hook = Fault("before submit", BackendUnavailable("refused", down=True), times=5)
+    run_in(setting, attempts=1)
+    assert ["failed"] * 5 + ["completed"] == statuses(setting)
+    setting.backend.hook = Fault("before submit", BackendUnavailable("refused", down=True), times=99)
+    job = a_prompt_job(digest="e" * 64, retry=RetrySpec(attempts=1))
+    patience = replace(IMPATIENT, outage_s=0.02)
+    with pytest.raises(BackendUnavailable):
+        setting.use(lambda execution, run: run_job(execution, job, run), run=a_run("0q3k7f2a0002"), patience=patience)
+
+
 def test_even_spared_losses_have_an_end(setting: Setting) -> None:
     """A fleet that loses everything is given up."""
     setting.backend.hook = Fault("before wait", ServerStateLost("gone", began=False), times=99)
