@@ -3,16 +3,17 @@
 import asyncio
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.contract.setting import executions, pixel, play, png
+from tests.contract.setting import Play, executions, pixel, play, png, write_project
 
 from comfypipe.errors import BackendUnavailable
-from comfypipe.execution.events import Event, JobQueued, JobRetried
+from comfypipe.execution.events import Event, JobProgress, JobQueued, JobRetried
 from comfypipe.execution.records import Run
-from comfypipe.testing import engine_server, node
+from comfypipe.testing import EngineServer, Faults, engine_process, engine_server, node
 
 # More than one server
 
@@ -84,6 +85,28 @@ def test_a_run_behind_anothers_dead_prompt_moves_on(tmp_path: Path) -> None:
         assert ("completed", None) == (run.status, run.error)
         assert ["lost", "completed"] == [each.status for each in asyncio.run(played.attempts())]
         assert ([], ["success"]) == (played.executed(), [each["status"] for each in executions(other)])
+
+
+def test_a_server_that_is_killed_and_started_again(tmp_path: Path) -> None:
+    """24: it has forgotten everything; the run is a new attempt, and the time nobody listened cost none."""
+    with engine_process(tmp_path / "server", faults=["slow-runs=ms:1200"]) as server:
+        reached = EngineServer(server.url, server.folder, Faults())
+        write_project(tmp_path / "project")
+        played = Play(tmp_path / "project", reached)
+
+        def kill(event: Event) -> None:
+            if isinstance(event, JobProgress) and event.progress.state == "started" and not killed:
+                killed.append(event)
+                server.kill()
+                threading.Timer(2.5, server.start).start()
+
+        killed: list[Event] = []
+        played.listener = kill
+        run = asyncio.run(played.run("large"))
+        assert ("completed", None) == (run.status, run.error)
+        attempts = [each.status for each in asyncio.run(played.attempts()) if each.submitted_ms is not None]
+        assert ["lost", "completed"] == attempts
+        assert {"success": 1} == Counter(each["status"] for each in server.executions()["executions"])
 
 
 # Proxies, and what they do to replies

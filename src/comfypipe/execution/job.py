@@ -166,7 +166,7 @@ class Tries:
             joined = await rejoin(execution, job, run, last)
             if joined is not None:
                 return joined
-            if self._faults:  # lost by the backend under our eyes, not together with a dead process: that costs a try
+            if self._waits:  # lost by the backend under our eyes, not together with a dead process: that costs a try
                 raise ServerStateLost(f"{last.backend} does not know the run any more that it had accepted")
         number = last.number + 1 if last else 1
         return await submit(execution, job, run, number=number, accelerator=self._accelerator)
