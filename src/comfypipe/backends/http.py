@@ -17,6 +17,7 @@ from comfypipe.backends._files import partial_of
 from comfypipe.backends.connections import ServerTransport
 from comfypipe.backends.greeting import greeting
 from comfypipe.backends.receiving import Receiving
+from comfypipe.backends.sending import Sender
 from comfypipe.errors import (
     AuthenticationFailed,
     BackendError,
@@ -64,7 +65,6 @@ class HttpServer:
 
     Args:
         url: Base URL, without credentials.
-        auth: User name and password, where the server wants them.
         tls: What certificates are trusted; those of public authorities where nothing is said.
         max_output_bytes: How large a file may be.
         first_delay_s: Before a request is repeated for the first time; each further time it is twice as long.
@@ -75,7 +75,6 @@ class HttpServer:
         self,
         url: str,
         *,
-        auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
@@ -87,14 +86,8 @@ class HttpServer:
         self._first_delay_s = first_delay_s
         self._spoke = False
         # Proxies of the environment are for the internet, not for a server that was named.
-        self._client = httpx.AsyncClient(
-            base_url=self.url,
-            auth=auth,
-            headers=dict(headers or {}),
-            timeout=_TIMEOUT,
-            transport=transport or ServerTransport(tls=tls, idle_s=_IDLE_S),
-            trust_env=False,
-        )
+        transport = transport or ServerTransport(tls=tls, idle_s=_IDLE_S)
+        self._client = Sender(self.url, headers=headers or {}, timeout=_TIMEOUT, transport=transport)
 
     async def close(self) -> None:
         """Close its connections."""
