@@ -25,6 +25,17 @@ def zeros(shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
     return np.zeros(shape, np.float32)
 
 
+def check_proportions(images: NDArray[np.float32], name: str) -> None:
+    """
+    Refuse images without proportions: of no height or no width.
+
+    Raises:
+        ZeroDivisionError: As ComfyUI's own code does, but in words.
+    """
+    if not images.shape[1] or not images.shape[2]:
+        raise ZeroDivisionError(f"{name}: there is not one pixel in images of shape {list(images.shape)}")
+
+
 def check_size(shape: tuple[int, ...], name: str) -> None:
     """
     Refuse a float32 array of *shape* that would be too large.

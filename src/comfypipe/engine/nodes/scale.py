@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from comfypipe.engine.arrays import check_size
+from comfypipe.engine.arrays import check_proportions, check_size
 from comfypipe.engine.pixels.resample import resize, resize_cropped
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import InputSpec, NodeClass, combo, integer, number, outputs, required
@@ -38,6 +38,8 @@ def scale(image: Floats, upscale_method: str, width: int, height: int, crop: str
     old_height, old_width = image.shape[1:3]
     if width == height == 0:
         return (image,)
+    if not width or not height:
+        check_proportions(image, "image")
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
     resized = (resize_cropped if crop == "center" else resize)(image, width, height, upscale_method)
@@ -52,6 +54,7 @@ def scale_by(image: Floats, upscale_method: str, scale_by: float) -> tuple[Float
 
 def scale_to_pixels(image: Floats, upscale_method: str, megapixels: float) -> tuple[Floats]:
     """Scale to about *megapixels* times 1024 * 1024 pixels."""
+    check_proportions(image, "image")
     height, width = image.shape[1:3]
     factor = math.sqrt(int(megapixels * 1024 * 1024) / (width * height))
     return (resize(image, round(width * factor), round(height * factor), upscale_method),)
@@ -69,6 +72,7 @@ def resize_and_pad(
     image: Floats, target_width: int, target_height: int, padding_color: str, interpolation: str
 ) -> tuple[Floats]:
     """Fit images into a canvas of the target's size, in its middle."""
+    check_proportions(image, "image")
     batch, height, width, channels = image.shape
     factor = min(target_width / width, target_height / height)
     fitted = resize(image, int(width * factor), int(height * factor), interpolation)
@@ -82,6 +86,7 @@ def resize_and_pad(
 
 def scale_for_kontext(image: Floats) -> tuple[Floats]:
     """Scale to that size among those which FLUX Kontext knows whose proportions are nearest."""
+    check_proportions(image, "image")
     ratio = image.shape[2] / image.shape[1]
     _, width, height = min((abs(ratio - width / height), width, height) for width, height in _KONTEXT_SIZES)
     return (resize_cropped(image, width, height, "lanczos"),)

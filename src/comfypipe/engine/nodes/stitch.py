@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from comfypipe.engine.arrays import check_proportions
 from comfypipe.engine.pixels.resample import resize
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import InputSpec, NodeClass, combo, integer, outputs, required
@@ -60,6 +61,7 @@ def _lengthened(image: Floats, batch: int) -> Floats:
 
 
 def _matched(image1: Floats, image2: Floats, *, across: bool) -> Floats:
+    check_proportions(image2, "image2")
     ratio = image2.shape[2] / image2.shape[1]
     height, width = image1.shape[1:3]
     new_width, new_height = (int(height * ratio), height) if across else (width, int(width / ratio))

@@ -76,6 +76,8 @@ def save_webm(images: Floats, filename_prefix: str, codec: str, fps: float, crf:
         ValueError: Another codec; no images; a frame rate that is none.
     """
     size = (images.shape[2], images.shape[1])
+    if not all(size):
+        raise ValueError(f"images: there is not one pixel in images of shape {list(images.shape)}")
     location = save_location(filename_prefix, context.folders.output, *size)
     name = location.name("webm")
     metadata = metadata_tags(context.prompt, context.extra_pnginfo)
