@@ -7,18 +7,20 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from comfypipe.errors import ComfypipeError
 from comfypipe.service.bodies import BodyLimits
 from comfypipe.service.errors import Problem, problem
-from comfypipe.service.keys import Gate
+from comfypipe.service.keys import Gate, identify
 from comfypipe.service.keys.keyring import KeyRing
+from comfypipe.service.limits import RateLimiter, rate_of
 from comfypipe.service.links import BASE_PATH
 from comfypipe.service.loopback import LoopbackOnly
 from comfypipe.service.pages import routes as pages
 from comfypipe.service.routes import events, files, health, runs, workflows
-from comfypipe.service.service import opened
+from comfypipe.service.service import Service, opened
 from comfypipe.service.settings import ServiceSettings
 from comfypipe.service.webhooks import routes as webhooks
 
@@ -40,7 +42,7 @@ def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException
         try:
             async with opened(settings) as service:
                 app.state.service = service
-                app.state.gate = Gate(KeyRing(service.parts.worker) if settings.authenticate else None)
+                app.state.gate = _gate(settings, service)
                 yield
         except ComfypipeError as error:
             if on_failure is not None:
@@ -60,7 +62,7 @@ def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException
         app.include_router(noun.router, prefix=BASE_PATH)
     app.include_router(health.probes)
     app.include_router(pages.router)
-    app.add_middleware(BodyLimits, most_bytes=settings.prompt_bytes, streams=_streams)
+    app.add_middleware(BodyLimits, most_bytes=settings.prompt_bytes, streams=_streams, admit=identify)
     if not settings.authenticate:
         app.add_middleware(LoopbackOnly)
     app.add_exception_handler(Problem, _tell_problem)
@@ -68,6 +70,12 @@ def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(ComfypipeError, _tell_fault)
     return app
+
+
+def _gate(settings: ServiceSettings, service: Service) -> Gate:
+    if not settings.authenticate:
+        return Gate(None)
+    return Gate(KeyRing(service.parts.worker), RateLimiter(rate_of(settings.requests_per_s)))
 
 
 def _streams(scope: Scope) -> bool:
@@ -80,11 +88,24 @@ def _tell_problem(_request: Request, error: Exception) -> Response:
     return error.response()
 
 
-def _tell_http(_request: Request, error: Exception) -> Response:
+def _tell_http(request: Request, error: Exception) -> Response:
     """Tell what the framework itself refuses: a path or a method that there is not."""
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
     kind = _KINDS.get(error.status_code, "error")
-    return problem(error.status_code, kind, str(error.detail), headers=error.headers)
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
+    return problem(error.status_code, kind, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """Return all methods of a path: each of its routes knows only its own."""
+    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    found = {
+        method.upper()
+        for path, methods in paths.items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in methods
+    }
+    return ", ".join(sorted(found))
 
 
 def _tell_invalid(_request: Request, error: Exception) -> Response:

@@ -2,11 +2,12 @@
 Bodies of requests: refused before they are in memory.
 
 What is declared to be too large is refused unread; what comes in pieces, as soon as it is too much. Small bodies are
-read at once. Large ones take turns, so that a hundred of them do not fill the memory together.
+read at once. Larger ones take turns, so that a hundred of them do not fill the memory together; whoever has no key gets
+no turn.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -18,11 +19,13 @@ from comfypipe.service.errors import Problem
 Streams: TypeAlias = Callable[[Scope], bool]
 """Whether a request's body is read piece by piece by its route, which limits it itself."""
 
+Admit: TypeAlias = Callable[[Scope], Awaitable[object]]
+
 READ_S = 20.0
 """How long a body may take to come: once from its start, and for a large one again from its turn."""
 
-_SMALL_BYTES = 128 * 1024
-_LARGE_AT_ONCE = 2
+_SMALL_BYTES, _MEDIUM_BYTES = 64 * 1024, 512 * 1024
+_MEDIUM_AT_ONCE, _LARGE_AT_ONCE = 8, 1
 _DRAINED_BYTES = 256 * 1024 * 1024
 _DRAINED_S = 10.0
 
@@ -34,13 +37,16 @@ class BodyLimits:
     Args:
         most_bytes: How large a body may be.
         streams: Which requests it leaves alone.
+        admit: Asked before a larger body is read; raises `Problem` for whoever may not send one.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, streams: Streams) -> None:
+    def __init__(self, app: ASGIApp, *, most_bytes: int, streams: Streams, admit: Admit | None = None) -> None:
         self._app = app
         self._most_bytes = most_bytes
         self._streams = streams
-        self._turn = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._admit = admit
+        self._medium = asyncio.Semaphore(_MEDIUM_AT_ONCE)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._streams(scope):
@@ -63,8 +69,12 @@ class BodyLimits:
             async with asyncio.timeout(READ_S):
                 await body.read(min(_SMALL_BYTES, self._most_bytes))
             if not body.whole and body.size_bytes <= self._most_bytes:
-                async with self._turn, asyncio.timeout(READ_S):  # until its turn, it holds a small piece
-                    await body.read(self._most_bytes)
+                if self._admit is not None:
+                    await self._admit(scope)
+                medium = 0 < int(declared) <= _MEDIUM_BYTES
+                async with self._medium if medium else self._large:  # until its turn, it holds a small piece
+                    async with asyncio.timeout(READ_S):
+                        await body.read(self._most_bytes)
         except TimeoutError:
             raise Problem(408, "request-timeout", f"the body did not come within {READ_S:.0f} s") from None
         if body.size_bytes > self._most_bytes:

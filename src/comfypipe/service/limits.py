@@ -26,11 +26,16 @@ class Rate:
     burst: float
 
 
-KEY_RATE = Rate(per_s=200.0, burst=1000.0)
-"""For a key: many times what a client needs that polls all its runs, little enough that one cannot fill the service."""
+_BURST_S = 5.0
+"""For how many seconds' worth of requests may come at once."""
 
 ADDRESS_RATE = Rate(per_s=5.0, burst=50.0)
 """For an address whose requests come with no key that is right: nobody guesses 32 random bytes at that rate."""
+
+
+def rate_of(per_s: float) -> Rate | None:
+    """Return the rate of so many requests a second, five seconds' worth of them at once; None for 0: no limit."""
+    return Rate(per_s, max(1.0, per_s * _BURST_S)) if per_s else None
 
 
 @dataclass(slots=True)

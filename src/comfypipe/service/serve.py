@@ -10,6 +10,7 @@ import uvicorn
 from comfypipe.engine.server.guard import is_loopback
 from comfypipe.errors import BackendUnavailable, StoreError, UsageError
 from comfypipe.service.app import create_app
+from comfypipe.service.reading import SmallReads
 from comfypipe.service.settings import ServiceSettings
 
 _CLOSING_S = 3
@@ -99,6 +100,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=SmallReads,
                 log_level="warning",
                 access_log=False,
                 ws="none",

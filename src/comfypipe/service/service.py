@@ -17,6 +17,7 @@ from comfypipe.execution.context import KeyedLocks
 from comfypipe.service import idempotency
 from comfypipe.service.detachable import Detachment
 from comfypipe.service.dispatcher import Dispatcher
+from comfypipe.service.keys import audit
 from comfypipe.service.links import Links, load_secret
 from comfypipe.service.migrations import SERVICE
 from comfypipe.service.notices import Notices
@@ -140,6 +141,7 @@ async def _tidy(parts: Parts) -> None:
     while True:
         with suppress(ComfypipeError):  # the database says so to everybody else as well
             await parts.worker.write(lambda connection: idempotency.forget(connection, now_ms()))
+            await parts.worker.write(lambda connection: audit.forget(connection, now_ms()))
         await asyncio.sleep(_TIDY_S)
 
 

@@ -9,7 +9,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from comfypipe.service import bodies
-from comfypipe.service.bodies import BodyLimits
+from comfypipe.service.bodies import Admit, BodyLimits
+from comfypipe.service.errors import Problem
 
 MOST = 1000
 
@@ -32,11 +33,16 @@ class Echo:
 
 
 def ask(
-    parts: list[bytes], *, declared: str | None = None, path: str = "/", most_bytes: int = MOST
+    parts: list[bytes],
+    *,
+    declared: str | None = None,
+    path: str = "/",
+    most_bytes: int = MOST,
+    admit: Admit | None = None,
 ) -> tuple[list[Message], int, int]:
     """Return what is answered, how often the application was called, and how many messages were received."""
     echo, received, sent = Echo(), 0, []
-    limits = BodyLimits(echo, most_bytes=most_bytes, streams=lambda scope: scope["path"] == "/uploads")
+    limits = BodyLimits(echo, most_bytes=most_bytes, streams=lambda scope: scope["path"] == "/uploads", admit=admit)
 
     def messages() -> Iterator[Message]:
         for index, part in enumerate(parts):
@@ -107,7 +113,7 @@ def test_a_client_that_goes_gets_no_answer() -> None:
 
 
 def test_large_bodies_take_turns() -> None:
-    """Of many large bodies at once, two are read beyond their beginning."""
+    """Of many large bodies at once, one is read beyond its beginning."""
     most, part = 1024 * 1024, b"x" * 65536
     open_, reading = asyncio.Event(), []
     limits = BodyLimits(Echo(), most_bytes=most, streams=lambda _: False)
@@ -118,7 +124,7 @@ def test_large_bodies_take_turns() -> None:
         async def receive() -> Message:
             nonlocal count
             count += 1
-            if count == 4:  # more than a small body
+            if count == 3:  # more than a small body
                 reading.append(number)
                 await open_.wait()
             return {"type": "http.request", "body": part, "more_body": count < 6}
@@ -137,8 +143,19 @@ def test_large_bodies_take_turns() -> None:
         await asyncio.gather(*tasks)
         return at_once
 
-    assert 2 == asyncio.run(run())
+    assert 1 == asyncio.run(run())
     assert 10 == len(reading)
+
+
+def test_whoever_is_not_admitted_gets_no_turn() -> None:
+    """Small bodies are read first, and judged by the route; larger ones only of those who may send them."""
+
+    async def admit(_scope: Scope) -> None:
+        raise Problem(401, "unauthorized", "no")
+
+    for parts, expected in ([b"x" * 60_000], 200), ([b"x" * 60_000] * 3, 401):
+        sent, _, _ = ask(parts, most_bytes=1_000_000, admit=admit)
+        assert expected == status(sent)
 
 
 def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

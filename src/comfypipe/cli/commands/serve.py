@@ -74,6 +74,9 @@ def serve(
             min=1, metavar="N", help="Runs that the backend has at once; default: 2 a server.", show_default=False
         ),
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0, metavar="N", help="Requests a second that a key may send, in the long run; 0: any.")
+    ] = 200.0,
     drain: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long runs may go on when the service ends.")
     ] = 5.0,
@@ -104,6 +107,7 @@ def serve(
         comfyui=comfyui,
         in_flight=in_flight,
         drain_s=drain,
+        requests_per_s=rate,
     )
     _serve(settings, host, port, Console(as_json=as_json, quiet=quiet))
 

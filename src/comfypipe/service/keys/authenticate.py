@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.types import Scope
 
 from comfypipe.service.errors import Problem
 from comfypipe.service.keys.keyring import KeyRing
-from comfypipe.service.limits import ADDRESS_RATE, KEY_RATE, RateLimiter, too_many
+from comfypipe.service.limits import ADDRESS_RATE, RateLimiter, too_many
 from comfypipe.service.principal import LOCAL, Principal
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="`Authorization: Bearer cpk_…`")
@@ -26,7 +27,7 @@ class Gate:
     """
 
     keyring: KeyRing | None
-    keys: RateLimiter = field(default_factory=lambda: RateLimiter(KEY_RATE))
+    keys: RateLimiter = field(default_factory=lambda: RateLimiter(None))
     addresses: RateLimiter = field(default_factory=lambda: RateLimiter(ADDRESS_RATE))
 
     async def pass_through(self, key: str | None, address: str) -> Principal:
@@ -65,6 +66,19 @@ async def principal(
     if missing := [each for each in scopes.scopes if each not in found.scopes]:
         raise Problem(403, "forbidden", f"this key lacks the scope {missing[0]}")
     return found
+
+
+async def identify(scope: Scope) -> Principal:
+    """
+    Return who sends a request whose body is not read yet.
+
+    Raises:
+        Problem: 401 or 429.
+    """
+    request = Request(scope)
+    kind, _, key = request.headers.get("authorization", "").partition(" ")
+    gate: Gate = request.app.state.gate
+    return await gate.pass_through(key if kind.lower() == "bearer" else None, client_address(request))
 
 
 def allowed(*scopes: str) -> Any:
