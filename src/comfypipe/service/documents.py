@@ -39,15 +39,19 @@ def json_body(schema: JSONObject, example: JSONObject | None = None) -> JSONObje
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-_URL = {"type": "string", "maxLength": 4096, "pattern": "^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/[!-~]*$"}
+_URL = {
+    "type": "string",
+    "maxLength": 4096,
+    "pattern": "^https?://([a-z0-9]{1,20}\\.){1,3}[a-z]{2,8}(:[1-9][0-9]{0,3})?/[A-Za-z0-9/._~?=&%+-]*$",
+    "description": "Of a public address; the host's name is looked up later.",
+}
 
 _NODE: JSONObject = {
     "type": "object",
     "required": ["class_type", "inputs"],
     "properties": {
-        "class_type": {"type": "string", "minLength": 1},
+        "class_type": {"type": "string"},
         "inputs": {"type": "object"},
-        "_meta": {"type": "object"},
     },
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 
 from comfypipe._types import JSONObject
@@ -14,7 +15,7 @@ KEPT_MS = 24 * 3600 * 1000
 """How long a key is remembered."""
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-_MAX_KEY = 255
+_KEY = re.compile(r"[!-~]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def read_key(text: str | None, principal: Principal, path: str, payload: JSONObj
     """
     if text is None:
         return None
-    if not 0 < len(text) <= _MAX_KEY or not text.isascii() or not text.isprintable():
-        message = f"{HEADER} takes 1 to {_MAX_KEY} printable ASCII characters"
+    if not _KEY.fullmatch(text):
+        message = f"{HEADER} takes 1 to 255 characters of ASCII, without spaces"
         raise Problem(400, "invalid-idempotency-key", message)
     canonical = json.dumps([path, payload], sort_keys=True, separators=(",", ":")).encode()
     return IdempotencyKey(f"{principal.tenant}/{principal.key_id or ''}", text, hashlib.sha256(canonical).hexdigest())

@@ -91,12 +91,12 @@ def read_request(body: JSONObject, settings: ServiceSettings) -> RunRequest:
         Problem: Something in it cannot be; nothing was stored.
     """
     given = {name: value for name, value in body.items() if value is not None}
-    if ("prompt" in given) == ("inputs" in given):
+    if ("prompt" in body) == ("inputs" in body):
         raise _invalid("give a prompt, or the inputs of a published workflow: one of the two")
     _read(given, "workflow_id", str)
     return RunRequest(
-        prompt=_prompt(given["prompt"]) if "prompt" in given else None,
-        inputs=_read(given, "inputs", dict),
+        prompt=_prompt(body["prompt"]) if "prompt" in body else None,
+        inputs=_inputs(body["inputs"]) if "inputs" in body else None,
         preset=_read(given, "preset", str),
         files=_files(given.get("files", {}), settings),
         webhook=_url(given["webhook"], "webhook") if "webhook" in given else None,
@@ -163,6 +163,12 @@ def _prompt(given: JSON) -> JSONObject:
         raise Problem(400, "invalid-prompt", f"node {without} of the prompt has no inputs object")
     prompt: JSONObject = given
     return prompt
+
+
+def _inputs(given: JSON) -> JSONObject:
+    if not isinstance(given, dict):
+        raise _invalid("inputs takes an object")
+    return given
 
 
 def _files(given: JSON, settings: ServiceSettings) -> dict[str, str]:

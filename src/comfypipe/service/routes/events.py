@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response, StreamingResponse
 
+from comfypipe._types import JSONObject
 from comfypipe.service.access import service_of
 from comfypipe.service.documents import Responses, errors
 from comfypipe.service.keys import allowed
@@ -23,7 +24,16 @@ router = APIRouter(tags=["runs"])
 BEAT_S = 15.0
 """How often a quiet stream says that it lives."""
 _LAST = re.compile(r"([0-9a-f]{8})-([0-9]{1,9})")
-_STREAM: Responses = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}}
+_EVENT: JSONObject = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["status", "progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+_STREAM: Responses = {200: {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "Events."}}
 
 
 @router.get(

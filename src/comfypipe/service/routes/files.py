@@ -44,7 +44,14 @@ _BINARY = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_FILE: Responses = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FILE: Responses = {
+    200: {"content": {"*/*": _BYTES}, "description": "The file."},
+    206: {"content": {"*/*": _BYTES}, "description": "A part of it."},
+    304: {"description": "The client has it."},
+    416: {"description": "There is no such part."},
+}
+_PICTURE: Responses = {**_FILE, 200: {"content": {"image/webp": _BYTES}, "description": "The picture."}}
 
 Digest = Annotated[str | None, Query(pattern="^[0-9a-fA-F]{64}$", description="SHA-256 of the bytes, as hex.")]
 
@@ -111,7 +118,11 @@ async def list_uploads(
     return json_reply([_shown(request, each) for each in found])
 
 
-@router.get("/uploads/{owner}/{position}/{signature}/{filename}", responses={**_FILE, **errors()})
+@router.get(
+    "/uploads/{owner}/{position}/{signature}/{filename}",
+    response_class=FileResponse,
+    responses={**_FILE, **errors(404)},
+)
 async def get_upload(request: Request, at: Signed) -> Response:
     """Return an uploaded file; needs no key: the URL is its own."""
     parts = service_of(request).parts
@@ -123,7 +134,11 @@ async def get_upload(request: Request, at: Signed) -> Response:
     return _file(request, parts, found.sha256, found.filename, found.media_type)
 
 
-@router.get("/outputs/{owner}/{position}/{signature}/{filename}", responses={**_FILE, **errors()})
+@router.get(
+    "/outputs/{owner}/{position}/{signature}/{filename}",
+    response_class=FileResponse,
+    responses={**_FILE, **errors(404)},
+)
 async def get_output(request: Request, at: Signed) -> Response:
     """Return a file that a run saved; needs no key: the URL is its own."""
     parts = service_of(request).parts
@@ -131,7 +146,11 @@ async def get_output(request: Request, at: Signed) -> Response:
     return _file(request, parts, file["sha256"], file["filename"], file["media_type"])
 
 
-@router.get("/thumbnails/{owner}/{position}/{signature}/{filename}", responses={**_FILE, **errors()})
+@router.get(
+    "/thumbnails/{owner}/{position}/{signature}/{filename}",
+    response_class=FileResponse,
+    responses={**_PICTURE, **errors(404)},
+)
 async def get_thumbnail(request: Request, at: Signed) -> Response:
     """Return a small picture of a file that a run saved; needs no key: the URL is its own."""
     parts = service_of(request).parts

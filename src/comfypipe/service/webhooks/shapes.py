@@ -1,8 +1,8 @@
 """What the routes of webhooks take and give, as JSON."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from comfypipe.service.times import iso
 from comfypipe.service.webhooks.attempts import Attempt
@@ -16,12 +16,17 @@ _MAX_URL = 4096
 State = Literal["pending", "delivered", "failed", "disabled"]
 
 
+def _whole(value: Any) -> Any:
+    """Return a number as JSON Schema has it: 60.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Rotation(BaseModel):
     """How a new secret takes the place of those before it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    overlap_s: int = Field(
+    overlap_s: Annotated[int, BeforeValidator(_whole)] = Field(
         default=OVERLAP_S, ge=0, le=_LONGEST_OVERLAP_S, description="How long those before it go on signing, too."
     )
 
