@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from comfypipe._types import JSONObject
-from comfypipe.batch.check import Checked, check_rows
+from comfypipe.batch.check import Checked, check_again
 from comfypipe.batch.files import PARQUET, check_parquet, read_about, write_about, write_results
 from comfypipe.batch.limits import Limits, Stop
 from comfypipe.batch.names import PLAIN, SHARDED, NameTemplate
@@ -130,8 +130,8 @@ class Batch:
     async def estimate(self) -> Tally:
         """Return what is known before anything runs: how many rows are done, and what a run takes and costs."""
         tally = Tally(rows=self.checked.rows, invalid=self.checked.invalid, repeated=self.checked.repeated)
-        counts = await self.table.counts(self.id)
-        tally.before, tally.failed_before = counts.get("completed", 0), counts.get("failed", 0)
+        statuses = await asyncio.to_thread(self.scratch.statuses)
+        tally.before, tally.failed_before = statuses.get("completed", 0), statuses.get("failed", 0)
         await self._learn(tally)
         return tally
 
@@ -174,7 +174,7 @@ class Batch:
         await self._learn(tally)
         concurrency = limits.concurrency or self._concurrency()
         execution = self._execution(concurrency, _both(tally, listener))
-        if not only_ended and not await self.table.counts(self.id):  # else it was tried when it began
+        if not only_ended and not await self.table.has_begun(self.id):  # else it was tried when it began
             await try_first_rows(self.project, execution, self.request, self.source, self.scratch, after)
         writer = self._writer(tally, tell)
         work = self._work(tally, after=after, count=count, retry_failed=limits.retry_failed, only_ended=only_ended)
@@ -393,7 +393,7 @@ async def _check(batch: Batch, tell: Tell, *, anew: bool) -> None:
     if not anew and batch.scratch.count() > 0:
         batch.checked = await asyncio.to_thread(known, batch.scratch)
         return
-    batch.checked = checked = await asyncio.to_thread(check_rows, batch.source, batch.scratch, hear)
+    batch.checked = checked = await asyncio.to_thread(check_again, batch.source, batch.scratch, hear)
     told = {"rows": checked.rows, "invalid": checked.invalid, "repeated": checked.repeated}
     tell("checked", told | {"seconds": round(checked.seconds, 3), "rows_per_s": round(checked.rate)})
     checked.raise_if_wrong(skip_invalid=batch.request.skip_invalid)

@@ -1,5 +1,7 @@
 """The rows of a batch: those of its file, times the points of its sweep, times its repetitions; never held together."""
 
+import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,10 +19,12 @@ from comfypipe.diagnostics import Source
 from comfypipe.errors import UsageError
 from comfypipe.manifest.inputs import resolve_inputs, seeds_to_draw
 from comfypipe.manifest.load import Manifest
-from comfypipe.manifest.schema import MEDIA_TYPES
+from comfypipe.manifest.schema import MEDIA_TYPES, InputSpec, ListInput
 from comfypipe.manifest.values import Value
+from comfypipe.plan.digests import digest_of
 from comfypipe.project import ProjectLayout
 
+_SETTLED_NS = 2_000_000_000
 REPEAT = "repeat"
 """Name under which results have the number of a repetition, from 0."""
 
@@ -65,6 +69,7 @@ class RowSource:
         self._request = request
         self._name = manifest.name
         self._layout = layout
+        self._manifest = hashlib.sha256(manifest.path.read_bytes()).hexdigest()
         self._inputs = spec.inputs
         self._presets = spec.presets
         self.sweep: Sweep = parse_sweep(request.sweep, spec.inputs, zipped=request.zipped)
@@ -89,6 +94,26 @@ class RowSource:
     def source(self, line: int) -> Source:
         """Return the place of a line, for messages."""
         return Source(self.shown, line)
+
+    def stamp(self) -> str | None:
+        """
+        Return what changes when the rows, or what is asked, may have: of the file by size and time, not content.
+
+        None where that cannot be told: rows that name files, which may change by themselves, or a file that was
+        written a moment ago.
+        """
+        if any(_names_files(spec) for spec in self._inputs.values()):
+            return None
+        parts: list[Any] = [self._request.to_json(), self._manifest]
+        if self._request.rows is not None:
+            try:
+                status = self._request.rows.stat()
+            except OSError:
+                return None
+            if time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
+                return None
+            parts.append([status.st_ino, status.st_size, status.st_mtime_ns])
+        return digest_of(parts)
 
     def rows(self, first: int = 1, place: Place = Place()) -> Iterator[Row]:  # noqa: B008 - frozen
         """
@@ -179,6 +204,10 @@ class RowSource:
             if self._request.repeat > 1 and REPEAT not in params:
                 params[REPEAT] = repeat
             yield Row(before + offset + 1, record, params, {**self._common, **given, **swept}, repeat)
+
+
+def _names_files(spec: InputSpec) -> bool:
+    return spec.type in MEDIA_TYPES or (isinstance(spec, ListInput) and spec.items.type in MEDIA_TYPES)
 
 
 def _no_seed() -> int:

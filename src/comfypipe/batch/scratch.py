@@ -72,6 +72,7 @@ class Scratch:
         """Forget all rows, before they are counted anew; lines of results stay."""
         with self._faults():
             self._connection.execute("DELETE FROM rows")
+            self._connection.execute("DELETE FROM notes")
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Store rows."""
@@ -137,10 +138,27 @@ class Scratch:
                 found.update(self._connection.execute(query, some))
         return found
 
-    def keep(self, lines: Iterable[tuple[bytes, bytes]]) -> None:
-        """Store lines of results, each with its mark, in place of those that were there."""
+    def keep(self, lines: Iterable[tuple[bytes, str, bytes]]) -> None:
+        """Store lines of results, each with its mark and status, in place of those that were there."""
         with self._faults():
-            self._connection.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", lines)
+            self._connection.executemany("INSERT OR REPLACE INTO results (mark, status, line) VALUES (?, ?, ?)", lines)
+
+    def statuses(self) -> dict[str, int]:
+        """Return by status how many rows have a line of it."""
+        with self._faults():
+            query = "SELECT results.status, COUNT(*) FROM rows JOIN results ON results.mark = rows.mark GROUP BY 1"
+            return dict(self._connection.execute(query).fetchall())
+
+    def note(self, name: str, value: str) -> None:
+        """Remember something of the whole batch."""
+        with self._faults():
+            self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str | None:
+        """Return what was remembered."""
+        with self._faults():
+            found = self._connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return str(found[0]) if found else None
 
     def _number(self, query: str) -> int:
         with self._faults():
@@ -165,7 +183,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         for pragma in ("journal_mode=TRUNCATE", "synchronous=OFF"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         connection.executescript(_SCHEMA)
-        connection.execute("SELECT COUNT(*) FROM results").fetchall()
+        connection.execute("SELECT mark, status, line FROM results LIMIT 1").fetchall()
     except sqlite3.DatabaseError:
         connection.close()
         raise
@@ -187,5 +205,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     number INTEGER PRIMARY KEY, key BLOB, mark BLOB, "offset" INTEGER, before INTEGER, line INTEGER, invalid BLOB
 );
-CREATE TABLE IF NOT EXISTS results (mark BLOB PRIMARY KEY, line BLOB);
+CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, mark BLOB NOT NULL, status TEXT NOT NULL, line BLOB);
+CREATE UNIQUE INDEX IF NOT EXISTS results_by_mark ON results (mark);
+CREATE INDEX IF NOT EXISTS statuses_by_mark ON results (mark, status);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT);
 """

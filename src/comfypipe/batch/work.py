@@ -71,6 +71,7 @@ class WorkList:
         self._retry_failed = retry_failed
         self._only_ended = only_ended
         self._waiting: deque[Work] = deque()
+        self._lines: dict[bytes, JSONObject] = {}
         self._taking = asyncio.Lock()
 
     def params(self, row: Row) -> JSONObject:
@@ -93,20 +94,35 @@ class WorkList:
         self._after = entries[-1].number
         if self._left is not None:
             self._left -= len(entries)
-        runs = await self._table.rows(self._batch_id, sorted({each.key for each in entries if each.key}))
-        self._waiting.extend(await asyncio.to_thread(self._todo, entries, runs))
+        open_rows = await asyncio.to_thread(self._not_done, entries)
+        if open_rows:
+            runs = await self._table.rows(self._batch_id, sorted({each.key for each in open_rows}))
+            self._waiting.extend(await asyncio.to_thread(self._todo, open_rows, runs))
         return True
 
-    def _todo(self, entries: Sequence[Entry], runs: dict[str, RowRun]) -> list[Work]:
-        lines = self._scratch.lines([each.mark for each in entries if each.invalid is None])
-        wanted: dict[int, tuple[Entry, RowRun | None]] = {}
+    def _not_done(self, entries: Sequence[Entry]) -> list[Entry]:
+        """
+        Return the rows without those that are done: whose line says so, and whose files are there.
+
+        A line is only written after the ledger has the run, so that it need not be asked for these.
+        """
         self._tally.invalid += self._counts_invalid * sum(each.invalid is not None for each in entries)
+        fine = [each for each in entries if each.invalid is None]
+        self._lines = {mark: read_result(line) for mark, line in self._scratch.lines([e.mark for e in fine]).items()}
+        done = {
+            mark
+            for mark, result in self._lines.items()
+            if result["status"] == "completed" and is_placed(result, self._folder)
+        }
+        self._tally.before += sum(each.mark in done for each in fine)
+        return [each for each in fine if each.mark not in done]
+
+    def _todo(self, entries: Sequence[Entry], runs: dict[str, RowRun]) -> list[Work]:
+        wanted: dict[int, tuple[Entry, RowRun | None]] = {}
         for entry in entries:
-            if entry.invalid is not None:
-                continue
             run = runs.get(entry.key)
             ended = run if run is not None and self._has_ended(run) else None
-            if ended is not None and self._is_written(lines.get(entry.mark), ended):
+            if ended is not None and self._is_written(entry, ended):
                 self._count(ended)
             elif ended is not None or not self._only_ended:
                 wanted[entry.number] = entry, ended
@@ -119,11 +135,9 @@ class WorkList:
             return not self._retry_failed and not error.get("retryable") and error.get("type") not in _OF_DISK
         return run.status in ("completed", "failed")
 
-    def _is_written(self, line: bytes | None, run: RowRun) -> bool:
-        if line is None:
-            return False
-        result = read_result(line)
-        return result["run_id"] == run.run_id and is_placed(result, self._folder)
+    def _is_written(self, entry: Entry, run: RowRun) -> bool:
+        result = self._lines.get(entry.mark)
+        return result is not None and result["run_id"] == run.run_id and is_placed(result, self._folder)
 
     def _count(self, run: RowRun) -> None:
         if run.status == "completed":

@@ -119,7 +119,7 @@ class ResultsWriter:
             file = self._opened()
             file.write(b"".join(line_of(each.number, text) for each, text in zip(ended, texts, strict=True)))
             file.flush()
-        self._scratch.keep([(each.mark, text) for each, text in zip(ended, texts, strict=True)])
+        self._scratch.keep([(each.mark, each.run.status, text) for each, text in zip(ended, texts, strict=True)])
         self._scratch.flush()
         self.lines += len(ended)
         return results

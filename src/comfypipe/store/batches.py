@@ -105,6 +105,11 @@ class BatchTable:
 
         return await self._worker.read(read)
 
+    async def has_begun(self, batch_id: str) -> bool:
+        """Return whether any row was begun."""
+        query = "SELECT 1 FROM runs WHERE batch_id = :batch LIMIT 1"
+        return bool(await self._worker.read(lambda connection: connection.execute(query, {"batch": batch_id})))
+
     async def counts(self, batch_id: str) -> dict[str, int]:
         """Return by status how many rows have a newest run of it."""
         rows = await self._worker.read(lambda connection: connection.execute(_COUNTS, {"batch": batch_id}))
