@@ -90,6 +90,7 @@ class RunsApi:
     executed: list[str] = field(default_factory=list)
     files: dict[str, tuple[str, Path]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _workers: list[threading.Thread] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -106,7 +107,9 @@ class RunsApi:
         run = _run_object(workflow_id, body)
         with self._lock:
             self.runs[run["id"]] = run
-        threading.Thread(target=self._work, args=(run, body), daemon=True).start()
+        worker = threading.Thread(target=self._work, args=(run, body), daemon=True)
+        self._workers.append(worker)
+        worker.start()
         return 200, {"id": run["id"]}
 
     def listed(self, workflow_id: str) -> list[JSONObject]:
@@ -115,6 +118,12 @@ class RunsApi:
             found = [run for run in self.runs.values() if run["workflow_id"] == workflow_id][::-1]
         shown = found[: self.quirks.listed]
         return [{**run, "data": None} for run in shown] if self.quirks.bare_list else shown
+
+    def close(self) -> None:
+        """Let what is held back run, and return when everything has ended."""
+        self.quirks.hold = False
+        for each in self._workers:
+            each.join()
 
     def _problem(self, workflow_id: str, body: JSON) -> tuple[int, JSON] | None:
         if not isinstance(body, dict) or not isinstance(body.get("prompt"), dict):
@@ -230,7 +239,7 @@ def runs_api(folder: Path | None = None, *, key: str = "test-key", quirks: Quirk
         try:
             yield api
         finally:
-            api.quirks.hold = False
+            api.close()
             server.shutdown()
             server.server_close()
             thread.join()

@@ -115,8 +115,18 @@ class ComfyICUBackend:
         await self._api.close()
 
     async def object_info(self, *, fresh: bool = False) -> ObjectInfo | None:
-        """Return None: the API tells of an unknown node when the run is made, or when it begins."""
+        """
+        Return None, once the API was found to be there: what it cannot run, it says when the run is made or begins.
+
+        Raises:
+            BackendUnavailable: It cannot be reached.
+            AuthenticationFailed: ComfyICU's own has no key, or refuses it.
+        """
         del fresh
+        self._check_key()
+        await self._offering.get()
+        if self._address.hosted:
+            await self._api.ask("/workflows")  # says at once whether the key is right
         return None
 
     # Submitting
@@ -130,8 +140,7 @@ class ComfyICUBackend:
             BackendRejected: A file cannot be had there, no wanted accelerator is known, or the account has no credit.
             SubmissionUnknown: The reply was lost.
         """
-        if self._address.hosted and not self._has_key:
-            raise AuthenticationFailed("comfy.icu wants a key", hint="export COMFYICU_API_KEY=…")
+        self._check_key()
         offer = await self._offering.get()
         workflow_id = self._workflow(offer)
         accelerators = _accelerators(submission, offer, self._address.base)
@@ -158,6 +167,10 @@ class ComfyICUBackend:
             if accelerator == accelerators[-1] or not is_about_accelerator(reply.body):
                 break
         raise refusal(reply.status, reply.body, self._address.base)
+
+    def _check_key(self) -> None:
+        if self._address.hosted and not self._has_key:
+            raise AuthenticationFailed("comfy.icu wants a key", hint="export COMFYICU_API_KEY=…")
 
     def _workflow(self, offer: Offer) -> str:
         found = self._workflow_id or (OWN_WORKFLOW if offer.ours else None)
