@@ -19,6 +19,9 @@ from comfypipe.store.artifacts import Artifact, ArtifactStore
 from comfypipe.store.files import disk_faults
 from comfypipe.store.records import OutputRecord, RunRecord
 
+_AT_ONCE = 8
+"""So many files are fetched at the same time."""
+
 
 def stays_remote(backend: Backend, file: OutputFile) -> bool:
     """Whether a file that a run made can be passed on by its URL, and need not come here yet."""
@@ -104,7 +107,13 @@ async def brought(execution: Execution, values: Mapping[str, Value], run: RunRec
         BackendError: A file cannot be fetched.
     """
     remote = {each.identity: each for each in _files(list(values.values())) if each.remote and each.path is None}
-    got = await settle([fetched(execution, each) for each in remote.values()])
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(file: FileValue) -> FileValue:
+        async with room:
+            return await fetched(execution, file)
+
+    got = await settle([one(each) for each in remote.values()])
     here: dict[str, FileValue] = {}
     for identity, each in zip(remote, got, strict=True):
         if not isinstance(each, FileValue):
