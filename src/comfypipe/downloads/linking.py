@@ -1,13 +1,19 @@
 """A cached file under its name in ComfyUI's folder: linked where that can be, else copied; whole, or not there."""
 
 import os
+import re
 import secrets
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from comfypipe.downloads.destinations import Destination
 from comfypipe.errors import DownloadRefused
 from comfypipe.store.files import disk_faults, hash_file, settle
+
+_OURS = re.compile(r"\.[0-9a-f]{16}\.partial")
+_ABANDONED_S = 24 * 3600.0
 
 
 def put_in_place(source: Path, place: Destination, base: Path, sha256: str, *, replace: bool) -> Path:
@@ -27,6 +33,8 @@ def put_in_place(source: Path, place: Destination, base: Path, sha256: str, *, r
     """
     with disk_faults(base):
         path = place.prepare(base)
+        if not path.exists() and _linked(source, path):
+            return path
         if path.exists():
             if _is_same(source, path, sha256):
                 return path
@@ -35,9 +43,11 @@ def put_in_place(source: Path, place: Destination, base: Path, sha256: str, *, r
                     f"{place.name} is there already, and is another file than the one that was asked for",
                     hint=f"remove {path}, or use another name",
                 )
+        _sweep(path.parent)
         partial = path.with_name(f".{secrets.token_hex(8)}.partial")
         try:
-            _link_or_copy(source, partial)
+            if not _linked(source, partial):
+                shutil.copyfile(source, partial)
             settle(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -50,8 +60,17 @@ def _is_same(source: Path, path: Path, sha256: str) -> bool:
     return path.stat().st_size == source.stat().st_size and hash_file(path)[0] == sha256
 
 
-def _link_or_copy(source: Path, partial: Path) -> None:
+def _linked(source: Path, path: Path) -> bool:
     try:
-        os.link(source, partial)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, partial)
+        os.link(source, path)
+    except OSError:  # another disk, or one without links; or somebody was faster
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes left that were killed while they copied."""
+    for path in folder.glob(".*.partial"):
+        with suppress(FileNotFoundError):
+            if _OURS.fullmatch(path.name) and path.stat().st_mtime < time.time() - _ABANDONED_S:
+                path.unlink()

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from comfypipe.errors import StoreError
-from comfypipe.store.files import settle, write_whole
+from comfypipe.store.files import settle
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CHUNK_BYTES = 1 << 20
@@ -68,7 +68,10 @@ class Partial:
         self._digest, self.size_bytes, self.resumed, self.whole = hashlib.sha256(), 0, False, False
         self.etag = etag
         if etag is not None:
-            write_whole(self._note, msgspec.json.encode(_Note(etag, _boot())))
+            # Not by `write_whole`: killed in between, that would leave a file of another name each time.
+            new = self._note.with_suffix(".new")
+            new.write_bytes(msgspec.json.encode(_Note(etag, _boot())))
+            new.replace(self._note)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes."""

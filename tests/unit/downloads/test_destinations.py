@@ -1,5 +1,7 @@
 """Destinations: what may be filled, and that nothing is written anywhere else."""
 
+import errno
+import os
 import random
 import string
 from pathlib import Path
@@ -164,3 +166,22 @@ def test_files_are_linked_and_kept_whole(tmp_path: Path) -> None:
     assert put_in_place(second, place, base, "b", replace=True).samefile(second)
     assert ["x.bin"] == [each.name for each in path.parent.iterdir()]
     assert b"first!" == first.read_bytes()
+
+
+def test_without_links_files_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another disk a file is copied, whole or not at all; what killed processes left long ago is removed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    source, base = tmp_path / "source", tmp_path / "ComfyUI"
+    source.write_bytes(b"payload")
+    (base / "input").mkdir(parents=True)
+    old, new = (base / "input" / f".{sign * 16}.partial" for sign in "ab")
+    for each in (old, new):
+        each.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    path = put_in_place(source, destination("input/a.png"), base, "a", replace=False)
+    assert (b"payload", 1) == (path.read_bytes(), path.stat().st_nlink)
+    assert {"a.png", new.name} == {each.name for each in path.parent.iterdir()}
