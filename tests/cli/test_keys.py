@@ -68,5 +68,14 @@ def test_without_a_project_the_place_has_to_be_said(here: Path, typed: Type) -> 
     assert "--data DIR" in refused.err
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104  that is what is refused
+def test_without_keys_a_service_is_for_its_own_machine(here: Path, typed: Type, host: str) -> None:
+    """--no-auth with any address but loopback is refused, before anything is opened."""
+    refused = typed("serve", "--no-auth", "--host", host, "--data", "d", "--port", "0")
+    assert 2 == refused.status
+    assert refused.err.startswith(f"without keys, anybody who reaches {host} could run anything")
+    assert [] == list(here.iterdir())
+
+
 def _all(typed: object) -> tuple[object, ...]:
     return tuple(getattr(typed, name) for name in ("status", "out", "err"))

@@ -3,13 +3,11 @@
 import base64
 import hashlib
 import hmac
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from comfypipe.store.files import disk_faults
+from comfypipe.service.secret_files import secret_in
 
 BASE_PATH = "/api/v1"
 _SIGNATURE_BYTES = 18
@@ -77,16 +75,4 @@ def load_secret(path: Path) -> bytes:
     Raises:
         StoreError: It cannot be read or made.
     """
-    with disk_faults(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            found = path.read_bytes()
-        else:
-            found = secrets.token_bytes(32)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(found)
-                file.flush()
-                os.fsync(file.fileno())
-    return hashlib.sha256(found).digest()
+    return hashlib.sha256(secret_in(path)).digest()

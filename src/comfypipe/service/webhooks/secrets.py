@@ -7,14 +7,13 @@ secret's id, with a key that lies in a file of its own beside the database.
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from comfypipe.errors import StoreError
+from comfypipe.service.secret_files import SECRET_BYTES, secret_in
 from comfypipe.store.connection import Connection
 from comfypipe.store.statements import insert, update
 from comfypipe.webhooks import format_secret
@@ -24,8 +23,6 @@ MOST = 4
 
 OVERLAP_S = 24 * 3600
 """How long an old secret signs beside its successor, where nothing else is said."""
-
-_KEY_BYTES = 32
 
 
 class SigningKey:
@@ -47,15 +44,10 @@ class SigningKey:
         Raises:
             StoreError: The file holds something else, or cannot be read or made.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _make(path)
-            key = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"cannot read or make {path}: {error.strerror}") from error
-        if len(key) != _KEY_BYTES:
+        key = secret_in(path)
+        if len(key) != SECRET_BYTES:
             raise StoreError(
-                f"{path} is not the key that webhooks' secrets are derived from: that has {_KEY_BYTES} bytes",
+                f"{path} is not the key that webhooks' secrets are derived from: that has {SECRET_BYTES} bytes",
                 hint="bring it back from a backup; without it, receivers need new secrets: remove it to begin anew",
             )
         return cls(key)
@@ -144,18 +136,3 @@ def derived(key: SigningKey, records: Sequence[SecretRecord]) -> list[str]:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _make(path: Path) -> None:
-    """Make the file, whole or not at all; whoever else makes it at the same time, one of the two stays."""
-    if path.exists():
-        return
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
