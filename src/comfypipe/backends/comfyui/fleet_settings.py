@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+import msgspec
+
 from comfypipe.backends.base import Backend
 from comfypipe.backends.comfyui.fleet import FleetBackend
 from comfypipe.backends.comfyui.health import FleetTiming
@@ -54,7 +56,9 @@ def _server(entry: Mapping[str, Any], layout: ProjectLayout) -> Server:
     own = {key: value for key, value in entry.items() if key not in _OF_SERVER}
     if entry["url"].startswith("http"):
         own.setdefault("blocked_s", _BLOCKED_S)
-    backend = _explained(lambda: open_backend(entry["url"], layout, own), own)
+    # By its URL alone: a fleet of one server has the same, and would be asked for again.
+    nameless = msgspec.structs.replace(layout, settings=msgspec.structs.replace(layout.settings, backends={}))
+    backend = _explained(lambda: open_backend(entry["url"], nameless, own), own)
     return Server(backend, backend.url, accelerator, depth)
 
 
