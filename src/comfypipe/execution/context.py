@@ -16,6 +16,9 @@ from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
 from comfypipe.store.ledger import Ledger
 
+_AT_ONCE = 8
+_FOR_A_SLOT = 2
+
 
 class KeyedLocks:
     """Locks by name, kept only while somebody holds or waits for them."""
@@ -37,6 +40,12 @@ class KeyedLocks:
                 self._locks[key] = lock, users - 1
 
 
+def at_once(backend: Backend) -> int:
+    """Return how many jobs to submit at once, so that the queue of every server is fed and none waits."""
+    held = getattr(backend, "slots", None)  # of a fleet, which keeps in line here what its servers have no room for
+    return max(_AT_ONCE, _FOR_A_SLOT * held) if isinstance(held, int) else _AT_ONCE
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """
@@ -46,7 +55,7 @@ class Execution:
         backend: Where jobs run whose step names no backend.
         override: *backend* was asked for by the user: it also takes the place of those that steps name.
         cache: Whether results of other runs may be taken; a run's own finished jobs always are.
-        slots: How many jobs may be submitted at once.
+        slots: How many jobs may be submitted at once; what has run, and is being collected, does not count.
         batch_id: The batch that the runs are rows of.
         row_key: The row that the next run is: no other row's run is taken for it.
         urls: What fetches files that are named by URL; None where nothing may be fetched.

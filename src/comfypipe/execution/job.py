@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from comfypipe.backends.base import NodeProgress
+from comfypipe.backends.base import NodeProgress, RunResult
 from comfypipe.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -108,10 +108,8 @@ def _whole(execution: Execution, records: tuple[OutputRecord, ...]) -> bool:
 
 
 async def _execute(execution: Execution, job: Job, run: RunRecord, *, new: bool, alone: bool) -> JobResult:
-    whole = await with_files_for(execution, job)
-    async with execution.slots:
-        tries = Tries(execution, whole, run, new=new, alone=alone)
-        return await tries.until_done()
+    tries = Tries(execution, await with_files_for(execution, job), run, new=new, alone=alone)
+    return await tries.until_done()
 
 
 class Tries:
@@ -146,9 +144,12 @@ class Tries:
         try:
             while True:
                 try:
-                    attempt = await self.begin()
-                    self._down_since = None
-                    return await self._finish(attempt)
+                    # What has run makes room for the next one at once: a server is not kept waiting for its files.
+                    async with self._execution.slots:
+                        attempt = await self.begin()
+                        self._down_since = None
+                        result = await self._ended(attempt)
+                    return await self._finish(attempt, result)
                 except ComfypipeError as error:
                     await self._after(error)
         except asyncio.CancelledError:
@@ -171,11 +172,14 @@ class Tries:
         number = last.number + 1 if last else 1
         return await submit(execution, job, run, number=number, accelerator=self._accelerator)
 
-    async def _finish(self, attempt: Attempt) -> JobResult:
-        execution, job = self._execution, self._job
-        result = await wait(execution, attempt, timeout_s=job.timeout_s, on_progress=self._tell)
+    async def _ended(self, attempt: Attempt) -> RunResult:
+        result = await wait(self._execution, attempt, timeout_s=self._job.timeout_s, on_progress=self._tell)
         # Cancelled from here on, the attempt stays open: it has run, and the next run of this request collects it.
         self._collecting = True
+        return result
+
+    async def _finish(self, attempt: Attempt, result: RunResult) -> JobResult:
+        execution, job = self._execution, self._job
         try:
             records = await collect_records(execution, job, attempt, result, alone=self._alone)
         except OutputGone as error:

@@ -13,7 +13,7 @@ from comfypipe.backends.registry import BackendPool, OpenBackend, open_backend
 from comfypipe.errors import ComfypipeError, PlanError, ProjectNotFound, PromptInvalid, UsageError
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.begin import Begun, Starter
-from comfypipe.execution.context import Execution, KeyedLocks, now_ms
+from comfypipe.execution.context import Execution, KeyedLocks, at_once, now_ms
 from comfypipe.execution.details import RunDetails, read_jobs, steps_so_far
 from comfypipe.execution.events import Listener, ignore
 from comfypipe.execution.offered import Offered
@@ -147,7 +147,7 @@ class Project:
         cache: bool = True,
         out: Path | str | None = None,
         listener: Listener = ignore,
-        concurrency: int = 8,
+        concurrency: int | None = None,
         check: bool = True,
     ) -> Run:
         """
@@ -162,7 +162,7 @@ class Project:
             cache: Take stored results; without it everything runs anew.
             out: Copy the outputs here, under readable names.
             listener: Is told of progress.
-            concurrency: How many jobs may be submitted at once.
+            concurrency: How many jobs may be submitted at once; as many as keep the backend busy if None.
             check: Raise when the run fails. Without it, the run that is returned says so.
 
         Raises:
@@ -189,7 +189,7 @@ class Project:
         cache: bool = True,
         out: Path | str | None = None,
         listener: Listener = ignore,
-        concurrency: int = 8,
+        concurrency: int | None = None,
     ) -> AsyncGenerator[Run, None]:
         """
         Run a workflow or pipeline once for each row of inputs, and yield the runs as they end.
@@ -200,10 +200,12 @@ class Project:
 
         Args:
             out: Copy the outputs of each run into a folder here that bears its id.
-            concurrency: How many rows are worked on, and jobs submitted, at once.
+            concurrency: How many jobs may be submitted at once; as many as keep the backend busy if None. As many
+                rows more are made ready meanwhile, or have run and are collected.
         """
         execution = self.execution(backend=backend, cache=cache, listener=listener, concurrency=concurrency)
-        return as_they_end((self._row(execution, name, row, preset, out) for row in rows), concurrency)
+        wanted = concurrency or at_once(self.backends.get(execution.backend))
+        return as_they_end((self._row(execution, name, row, preset, out) for row in rows), 2 * wanted)
 
     def execution(
         self,
@@ -211,21 +213,22 @@ class Project:
         backend: str | None = None,
         cache: bool = True,
         listener: Listener = ignore,
-        concurrency: int = 8,
+        concurrency: int | None = None,
     ) -> Execution:
         """Return what the stages (`submit`, `wait`, `collect`, …) work with; arguments as those of `run`."""
         asked = backend or os.environ.get(BACKEND_VARIABLE)
+        chosen = asked or self.layout.settings.backend
         return Execution(
             layout=self.layout,
             ledger=self.ledger,
             artifacts=self.artifacts,
             backends=self.backends,
-            backend=asked or self.layout.settings.backend,
+            backend=chosen,
             override=bool(asked),
             cache=cache,
             listener=listener,
             patience=self._patience,
-            slots=asyncio.Semaphore(concurrency),
+            slots=asyncio.Semaphore(concurrency or at_once(self.backends.get(chosen))),
             same=self._same,
             urls=self._urls,
         )
