@@ -166,7 +166,9 @@ class BatchTable:
         """Return the completed attempts of the newest completed runs of a workflow, that something was executed for."""
         values = {"name": name, "cached": False, "limit": limit}
         rows = await self._worker.read(lambda connection: connection.execute(_EARLIER, values))
-        return [_attempt(row) for row in rows]
+        found = await self.attempts([row["id"] for row in rows])
+        made = [each for attempts in found.values() for each in attempts]
+        return [each for each in made if each.status == "completed" and each.execution_s is not None]
 
 
 def _portions(keys: Sequence[str]) -> Iterator[dict[str, str | None]]:
@@ -217,11 +219,7 @@ WHERE runs.batch_id = :batch AND attempts.execution_s IS NOT NULL
 GROUP BY attempts.backend, attempts.server, attempts.accelerator
 """
 
+# Not the bare column: SQLite would take the index of statuses, and read every run that has ever completed.
 _EARLIER = """
-SELECT newest.id AS run_id, attempts.backend, attempts.server, attempts.accelerator, attempts.status,
-    attempts.execution_s
-FROM (SELECT id FROM runs WHERE name = :name AND status = 'completed' AND cached = :cached
-    ORDER BY id DESC LIMIT :limit) AS newest
-JOIN jobs ON jobs.run_id = newest.id JOIN attempts ON attempts.job_id = jobs.id
-WHERE attempts.execution_s IS NOT NULL AND attempts.status = 'completed'
+SELECT id FROM runs WHERE name = :name AND status || '' = 'completed' AND cached = :cached ORDER BY id DESC LIMIT :limit
 """
