@@ -5,7 +5,7 @@ import heapq
 import logging
 import resource
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from comfypipe.downloads.guard import AddressPolicy
 from comfypipe.service.times import now_ms
@@ -14,7 +14,7 @@ from comfypipe.service.webhooks.attempts import Attempt
 from comfypipe.service.webhooks.outbox import Event
 from comfypipe.service.webhooks.queue import DeliveryQueue, lane_of
 from comfypipe.service.webhooks.schedule import Verdict, judge
-from comfypipe.service.webhooks.secrets import SigningKey
+from comfypipe.service.webhooks.secrets import SecretRecord, SigningKey
 from comfypipe.service.webhooks.sending import TIMEOUT_S, Sender
 from comfypipe.store.connection import Connection
 from comfypipe.store.worker import DatabaseWorker
@@ -28,11 +28,26 @@ _LOOK_AGAIN_S = 2.0
 _AFTER_FAULT_MS = 30_000
 """When an event is tried again that we ourselves could not attempt: the database failed, or a key is missing."""
 
+_TOGETHER = 64
+"""How many new events are read with their bodies; what else is new, as after a restart, is read when its turn comes."""
+
+_FRESH_S = 1.0
+"""How long what was read before may be sent: what happened to the event meanwhile counts from the next attempt on."""
+
 _PROMPT_S = 2.0
 """An attempt that is over by then holds nobody up."""
 
 _TIDY_S = 3600.0
-_MOST_AT_ONCE = 512
+_MOST_AT_ONCE = 768
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What is sent, the secrets that sign it, and when that was read."""
+
+    body: bytes
+    signing: list[SecretRecord]
+    read_s: float
 
 
 class Deliverer:
@@ -58,6 +73,7 @@ class Deliverer:
         self._queue = DeliveryQueue(_at_once())
         self._later: list[tuple[int, int, Event]] = []
         self._positions: dict[str, int] = {}
+        self._letters: dict[str, _Letter] = {}
         self._position = 0
         self._looked_s = self._tidied_s = float("-inf")
         self._news = True
@@ -92,17 +108,29 @@ class Deliverer:
             return
         self._news, self._looked_s = False, now_s
         try:
-            found = await self._worker.read(lambda connection: outbox.pending_after(connection, self._position))
+            found, letters = await self._worker.read(self._read_new)
             if now_s - self._tidied_s > _TIDY_S:
                 self._tidied_s = now_s
                 await self._worker.write(lambda connection: outbox.forget(connection, now_ms()))
         except Exception:  # noqa: BLE001  the database may be busy: what is stored stays, and is found the next time
             _log.exception("the outbox of webhooks could not be read")
             return
+        self._letters = {**letters, **{key: each for key, each in self._letters.items() if _is_fresh(each)}}
         for event in found:
             self._position = max(self._position, event.position)
             self._positions[event.id] = event.position
             self._put_off(event)
+
+    def _read_new(self, connection: Connection) -> tuple[list[Event], dict[str, _Letter]]:
+        """Return the events that became pending and, while they are few, what is sent for each, which saves a look."""
+        found = outbox.pending_after(connection, self._position)
+        if len(found) > _TOGETHER:
+            return found, {}
+        return found, {each.id: self._letter(connection, each) for each in found}
+
+    def _letter(self, connection: Connection, event: Event) -> _Letter:
+        signing = secrets.active(connection, event.tenant, now_ms())
+        return _Letter(outbox.body_of(connection, event.id), signing, time.monotonic())
 
     def _put_off(self, event: Event) -> None:
         heapq.heappush(self._later, (event.next_ms or 0, event.position, event))
@@ -133,11 +161,13 @@ class Deliverer:
         began_s = time.monotonic()
         slow = asyncio.get_running_loop().call_later(_PROMPT_S, self._slow, event)
         try:
-            prepared = await self._worker.read(lambda connection: self._prepare(connection, event))
-            if prepared is None:
+            letter = self._letters.pop(event.id, None)
+            if letter is None or not _is_fresh(letter):
+                letter = await self._worker.read(lambda connection: self._prepare(connection, event))
+            if letter is None:
                 self._forget(event)
-                return
-            await self._attempt(sender, event, *prepared)
+            else:
+                await self._attempt(sender, event, letter)
         except Exception:  # noqa: BLE001  whatever it is, this event must not be lost, nor others stopped
             _log.exception("the webhook %s could not be attempted", event.id)
             self._put_off(replace(event, next_ms=now_ms() + _AFTER_FAULT_MS))
@@ -150,18 +180,18 @@ class Deliverer:
         self._queue.slow(event)
         self._changed.set()  # its lane may have more at once now
 
-    def _prepare(self, connection: Connection, event: Event) -> tuple[bytes, list[str]] | None:
-        """Return what is sent and the secrets that sign it; None when it is to be sent no more, or not so."""
+    def _prepare(self, connection: Connection, event: Event) -> _Letter | None:
+        """Return what is sent; None when it is to be sent no more, or not so."""
         found = outbox.find(connection, event.id)
         if found is None or (found.state, found.position) != (outbox.PENDING, event.position):
             return None
-        signing = secrets.derived(self._key, secrets.active(connection, event.tenant, now_ms()))
-        return outbox.body_of(connection, event.id), signing
+        return self._letter(connection, event)
 
-    async def _attempt(self, sender: Sender, event: Event, body: bytes, signing: list[str]) -> None:
+    async def _attempt(self, sender: Sender, event: Event, letter: _Letter) -> None:
         started_ms, began_s = now_ms(), time.monotonic()
-        headers = signed_headers(body, signing, webhook_id=event.id, timestamp=started_ms // 1000)
-        answer = await sender.send(lane_of(event), event.url, headers, body)
+        signing = secrets.derived(self._key, letter.signing)
+        headers = signed_headers(letter.body, signing, webhook_id=event.id, timestamp=started_ms // 1000)
+        answer = await sender.send(lane_of(event), event.url, headers, letter.body)
         duration_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(started_ms, duration_ms, answer.status, answer.error)
         verdict = judge(answer, event.tries + 1, now_ms())
@@ -185,6 +215,10 @@ def _store(connection: Connection, event: Event, attempt: Attempt, verdict: Verd
         urls.disable(connection, event.tenant, event.url, urls.GONE, at_ms)
         outbox.switch_off(connection, event.tenant, event.url, at_ms)
     return counts
+
+
+def _is_fresh(letter: _Letter) -> bool:
+    return time.monotonic() - letter.read_s < _FRESH_S
 
 
 def _at_once() -> int:

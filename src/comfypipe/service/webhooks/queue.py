@@ -19,7 +19,7 @@ from comfypipe.service.webhooks.outbox import Event
 Lane: TypeAlias = tuple[str, str]
 """A tenant, and the origin of a URL."""
 
-LANE_MOST, SLOW_LANE_MOST = 16, 48
+LANE_MOST, SLOW_LANE_MOST = 16, 60
 """How many attempts a lane has at once; less than its connections, of which each costs a little at every request."""
 
 _REMEMBERED_LANES = 4096

@@ -129,7 +129,7 @@ def derived(key: SigningKey, records: Sequence[SecretRecord]) -> list[str]:
     if records and not fitting:
         raise StoreError(
             "webhooks cannot be signed: their secrets were derived from another key file",
-            hint="bring webhooks.key back from a backup, or make a new secret: POST /api/v1/webhooks/secrets",
+            hint="bring webhook-key back from a backup, or make a new secret: POST /api/v1/webhooks/secrets",
         )
     return fitting
 
