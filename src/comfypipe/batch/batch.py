@@ -23,7 +23,7 @@ from comfypipe.batch.work import WorkList
 from comfypipe.batch.workflow import workflow_digest
 from comfypipe.batch.writer import RESULTS, Ended, ResultsWriter
 from comfypipe.errors import ComfypipeError, UsageError
-from comfypipe.execution.context import Execution, now_ms
+from comfypipe.execution.context import Execution, at_once, now_ms
 from comfypipe.execution.events import Event, Listener, ignore
 from comfypipe.execution.project import Project
 from comfypipe.execution.records import time_of
@@ -32,8 +32,8 @@ from comfypipe.store.ids import new_run_id
 from comfypipe.store.liveness import is_alive
 from comfypipe.store.records import BatchRecord
 
-_AT_ONCE, _A_SLOT = 16, 6
-"""Rows that are worked on at once, and for each prompt that a fleet's servers hold."""
+_COLLECTED = 2
+"""For each row whose prompt is with the backend, how many there are: the others are being planned or collected."""
 
 _SMALL = 1000
 """Rows whose files one folder holds well."""
@@ -172,8 +172,8 @@ class Batch:
         tally = Tally(rows=count or self.checked.rows, repeated=self.checked.repeated)
         tally.invalid = self.checked.invalid if count is None else 0
         await self._learn(tally)
-        concurrency = limits.concurrency or self._concurrency()
-        execution = self._execution(concurrency, _both(tally, listener))
+        concurrency = limits.concurrency or _COLLECTED * at_once(self.project.backends.get(self.backend))
+        execution = self._execution(limits.concurrency, _both(tally, listener))
         if not only_ended and not await self.table.has_begun(self.id):  # else it was tried when it began
             await try_first_rows(self.project, execution, self.request, self.source, self.scratch, after)
         writer = self._writer(tally, tell)
@@ -239,7 +239,7 @@ class Batch:
 
     # What running needs
 
-    def _execution(self, concurrency: int, listener: Listener) -> Execution:
+    def _execution(self, concurrency: int | None, listener: Listener) -> Execution:
         request = self.request
         return self.project.execution(
             backend=request.backend, cache=request.cache, listener=listener, concurrency=concurrency
@@ -256,11 +256,6 @@ class Batch:
     ) -> WorkList:
         parts = (self.id, self.table, self.scratch, self.source, self.folder, tally)
         return WorkList(*parts, after=after, count=count, retry_failed=retry_failed, only_ended=only_ended)
-
-    def _concurrency(self) -> int:
-        """Return how many rows keep every server's queue fed, those that are fetched and stored included."""
-        slots = getattr(self.project.backends.get(self.backend), "slots", None)
-        return max(_AT_ONCE, _A_SLOT * slots) if isinstance(slots, int) else _AT_ONCE
 
     def _writer(self, tally: Tally, tell: Tell) -> ResultsWriter:
         spent = _Spending(tally)
