@@ -19,6 +19,7 @@ from comfypipe.errors import (
     DownloadFailed,
     DownloadRefused,
     StoreError,
+    UsageError,
 )
 from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.project import Project
@@ -92,7 +93,7 @@ class Runner:
         watching = [asyncio.create_task(self._watch_ledger()), asyncio.create_task(self._watch_clock())]
         try:
             if self._limits.max_cost is not None and self._tally.mean_cost is None:
-                await self._with_workers(1, most=1)  # nobody knows yet what a run costs
+                await self._learn_cost()
             await self._with_workers(concurrency)
         finally:
             for each in watching:
@@ -102,6 +103,19 @@ class Runner:
             await writing
         if self._writer.error is not None:
             self.stop(Stop.STORE, self._writer.error)
+
+    async def _learn_cost(self) -> None:
+        """Run one row, and another one, until one has told what a run costs."""
+        tally = self._tally
+        while tally.mean_cost is None and not self._is_over():
+            before = tally.settled
+            await self._with_workers(1, most=1)
+            await self._writer.drained()
+            if tally.completed > tally.cached and tally.mean_cost is None:
+                problem = "the backend does not say how long runs take, so that nobody knows what they cost"
+                self.stop(Stop.COST, UsageError(problem, hint="limit the runs or the time: --max-runs, --max-time"))
+            if tally.settled == before:
+                return
 
     async def _with_workers(self, count: int, most: int | None = None) -> None:
         self._workers = [asyncio.create_task(self._worker(most)) for _ in range(count)]

@@ -84,6 +84,10 @@ class ResultsWriter:
         """Have a row written; waits while too many are waiting."""
         await self._waiting.put(ended)
 
+    async def drained(self) -> None:
+        """Return when all that was put is written."""
+        await self._waiting.join()
+
     async def finish(self) -> None:
         """Have what waits written, and let `work` return."""
         await self._waiting.put(None)
@@ -99,6 +103,8 @@ class ResultsWriter:
             ended = [each for each in some if each is not None]
             if ended and self.error is None:
                 await self._write(ended)
+            for _ in some:
+                self._waiting.task_done()
         await asyncio.to_thread(self._close)
 
     async def _write(self, ended: Sequence[Ended]) -> None:

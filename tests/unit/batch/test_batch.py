@@ -355,6 +355,13 @@ def test_a_batch_stops_before_it_costs_too_much(batches: Batches) -> None:
     assert 3 * cost == pytest.approx(limited.tally.cost)
 
 
+def test_the_first_run_tells_what_one_costs(batches: Batches) -> None:
+    """A batch of which nothing has run yet begins with one row, so that it does not cost too much by the way."""
+    (batches.root / "pyproject.toml").write_text("[tool.comfypipe]\n[tool.comfypipe.prices]\ndefault = 10\n")
+    outcome = batches.run(batches.request(rows=batches.rows(*SUBJECTS)), Limits(max_cost=6.0, concurrency=5))
+    assert (Stop.COST, 2, 5.0) == (outcome.tally.stop, outcome.tally.done, outcome.tally.cost)  # each 0.25 s
+
+
 def test_no_time_left(batches: Batches) -> None:
     """When the time is up no row is begun."""
     outcome = batches.run(batches.request(rows=batches.rows(*SUBJECTS)), Limits(max_time_s=0.0, concurrency=1))
