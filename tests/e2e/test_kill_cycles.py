@@ -19,6 +19,7 @@ def killed(tmp_path: Path, count: int, seed: int, commands: float) -> list[Cycle
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # below a minute alone, more where many tests run beside it
 @pytest.mark.parametrize(("count", "seed", "commands"), [(CYCLES, 20_261_122, 0.0), (COMMANDS, 7, 1.0)])
 def test_killed_clients_lose_and_double_nothing(tmp_path: Path, count: int, seed: int, commands: float) -> None:
     """Programs and commands that are killed at named points and at random end as if nothing had happened."""
