@@ -20,8 +20,12 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def build() -> typer.Typer:
-    """Return the application with all its commands."""
+def build(asked: str | None = None) -> typer.Typer:
+    """
+    Return the application with all its commands, or with the one that was *asked* for alone.
+
+    Typer looks into every command that it is given: those that are not asked for would take as long as importing it.
+    """
     # Plain help: importing rich for it would take as long as everything else together.
     app = typer.Typer(
         name="comfypipe",
@@ -33,23 +37,30 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     app.callback()(_program)
+    alone = asked in commands.COMMANDS or asked in commands.GROUPS
     for name, function in commands.COMMANDS.items():
-        app.command(name)(function)
+        if name == asked or not alone:
+            app.command(name)(function)
     for name, group in commands.GROUPS.items():
-        app.add_typer(group, name=name)
+        if name == asked or not alone:
+            app.add_typer(group, name=name)
     return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with the exit status of what happened."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # httpx imports rich for a command line of its own, where it can; it goes on where it cannot.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     sys.exit(run(given))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     try:
-        status = build()(args=list(arguments), prog_name="comfypipe", standalone_mode=False)
+        status = build(arguments[0] if arguments else None)(
+            args=list(arguments), prog_name="comfypipe", standalone_mode=False
+        )
     except ComfypipeError as error:
         Console(as_json="--json" in arguments).error(error)
         return error.exit_status

@@ -1,15 +1,15 @@
 """What happens while a run goes on, for whoever shows progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from comfypipe.backends.base import NodeProgress
 from comfypipe.errors import ComfypipeError
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """
     A run begins.
 
@@ -26,8 +26,7 @@ class RunStarted:
     continues: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted:
+class StepStarted(Struct, frozen=True):
     """All that a step reads is there; it needs so many *jobs*."""
 
     run_id: str
@@ -35,16 +34,14 @@ class StepStarted:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepSkipped:
+class StepSkipped(Struct, frozen=True):
     """A step does not run: its ``when`` is false, or it reads one that was skipped."""
 
     run_id: str
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepFinished:
+class StepFinished(Struct, frozen=True):
     """A step has ended: *status* is ``completed``, ``failed`` or ``cancelled`` (a step that it reads failed)."""
 
     run_id: str
@@ -52,8 +49,7 @@ class StepFinished:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobQueued:
+class JobQueued(Struct, frozen=True):
     """
     A backend has taken a job.
 
@@ -69,12 +65,11 @@ class JobQueued:
     prompt_id: str
     attempt: int
     backend: str
-    nodes: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, str] = {}
     server: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FilesProgress:
+class FilesProgress(Struct, frozen=True):
     """
     A file that a job needs is being fetched.
 
@@ -91,8 +86,7 @@ class FilesProgress:
     total_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class FilesFetched:
+class FilesFetched(Struct, frozen=True):
     """All files that a job names by URL are here; *count* of them were transferred. It is no time of execution."""
 
     run_id: str
@@ -102,8 +96,7 @@ class FilesFetched:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
+class JobProgress(Struct, frozen=True):
     """The backend says something of a job: started, a node began, a node is so far, a preview."""
 
     run_id: str
@@ -112,8 +105,7 @@ class JobProgress:
     progress: NodeProgress
 
 
-@dataclass(frozen=True, slots=True)
-class JobRetried:
+class JobRetried(Struct, frozen=True):
     """A try failed in a way that is worth another, which comes in *delay_s*."""
 
     run_id: str
@@ -123,8 +115,7 @@ class JobRetried:
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobFinished:
+class JobFinished(Struct, frozen=True):
     """A job's outputs are stored; *cached*: they were there before."""
 
     run_id: str
@@ -134,8 +125,7 @@ class JobFinished:
     simulated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class JobFailed:
+class JobFailed(Struct, frozen=True):
     """A job has ended without outputs."""
 
     run_id: str
@@ -144,8 +134,7 @@ class JobFailed:
     error: ComfypipeError
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """A run has ended: *status* is ``completed``, ``failed`` or ``cancelled``."""
 
     run_id: str

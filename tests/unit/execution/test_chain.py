@@ -1,11 +1,11 @@
 """The steps of a plan: order, fan-out, skipping, and what a failure stops."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.execution.folder_backend import FolderBackend
 from tests.unit.execution.projects import make_project, open_project
 
