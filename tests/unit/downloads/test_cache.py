@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import random
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from tests.unit.downloads.file_server import FileServer, Served
 from comfypipe.downloads.cache import DownloadCache, Downloaded
 from comfypipe.errors import DownloadFailed, DownloadRefused, StoreError
 
-CONTENT = os.urandom(300_000)
+CONTENT = random.Random(1).randbytes(300_000)  # noqa: S311  the same in every worker
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 TAGGED = Served(CONTENT, etag='"v1"')
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-import os
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from comfypipe.downloads.cache import DownloadCache, Downloaded
 from comfypipe.downloads.transfer import DownloadProgress
 from comfypipe.errors import DownloadFailed, DownloadMissing, DownloadRefused, StoreError
 
-CONTENT = os.urandom(3_000_000)
+CONTENT = random.Random(1).randbytes(3_000_000)  # noqa: S311  the same in every worker
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 TAGGED = Served(CONTENT, etag='"v1"')
 
