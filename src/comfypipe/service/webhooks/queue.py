@@ -4,8 +4,8 @@ Which event is attempted next, so that receivers which never answer do not hold 
 Events wait in lanes, one for each tenant and origin. Lanes take turns. All attempts are open to lanes where the last
 one was over soon, however it ended; three quarters to lanes that are new; half to lanes where one takes long, as it
 does with receivers that are silent: those get more at once instead, so that the next event need not wait for it.
-First attempts go before later ones. Of one run, one event at a time is attempted, so that a receiver hears of the
-start before it hears of the end.
+First attempts go before later ones, and those that take long leave room for them. Of one run, one event at a time is
+attempted, so that a receiver hears of the start before it hears of the end.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -26,11 +26,12 @@ _REMEMBERED_LANES = 4096
 
 
 class Trust(IntEnum):
-    """What is known of a lane's receiver, from the last attempt that ended."""
+    """How much of all attempts something may have: by what is known of its receiver, from the last attempt there."""
 
-    SLOW = 0
-    NEW = 1
-    PROMPT = 2
+    SLOW_AGAIN = 0
+    SLOW = 1
+    NEW = 2
+    PROMPT = 3
 
 
 @dataclass(slots=True)
@@ -39,6 +40,13 @@ class _LaneState:
     again: deque[Event] = field(default_factory=deque)
     running: int = 0
     trust: Trust = Trust.NEW
+
+    def trust_in(self, event: Event) -> Trust:
+        return Trust.SLOW_AGAIN if self.trust is Trust.SLOW and event.tries else self.trust
+
+    @property
+    def next_trust(self) -> Trust:
+        return self.trust_in((self.first or self.again)[0])
 
     def line(self, event: Event) -> deque[Event]:
         return self.again if event.tries else self.first
@@ -70,7 +78,8 @@ class DeliveryQueue:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._most = {Trust.SLOW: _share(at_once, 4), Trust.NEW: _share(at_once, 6), Trust.PROMPT: at_once}
+        eighths = {Trust.SLOW_AGAIN: 1, Trust.SLOW: 4, Trust.NEW: 6, Trust.PROMPT: 8}
+        self._most = {trust: _share(at_once, each) for trust, each in eighths.items()}
         self._for_a_tenant = _share(at_once, 5)  # more than slow lanes get: its own prompt ones have room beside them
         self._lanes: OrderedDict[Lane, _LaneState] = OrderedDict()
         self._open: OrderedDict[Lane, None] = OrderedDict()
@@ -92,7 +101,7 @@ class DeliveryQueue:
         if not free[Trust.PROMPT]:
             return None
         for lane in list(self._open):
-            allowed = free[self._lanes[lane].trust] and self._tenants[lane[0]] < self._for_a_tenant
+            allowed = free[self._lanes[lane].next_trust] and self._tenants[lane[0]] < self._for_a_tenant
             if allowed and (event := self._take_from(lane)) is not None:
                 return event
         return None
@@ -100,10 +109,11 @@ class DeliveryQueue:
     def slow(self, event: Event) -> None:
         """Note that an attempt that is under way takes long."""
         lane = lane_of(event)
+        state = self._lanes[lane]
+        state.trust = Trust.SLOW
         self._running[self._trusted_with[event.id]] -= 1
-        self._running[Trust.SLOW] += 1
-        self._trusted_with[event.id] = self._lanes[lane].trust = Trust.SLOW
-        self._sort_in(lane, self._lanes[lane])
+        self._trust(event, state)
+        self._sort_in(lane, state)
 
     def done(self, event: Event, *, prompt: bool) -> None:
         """Note that an attempt is over; *prompt*: whether that was soon."""
@@ -120,6 +130,10 @@ class DeliveryQueue:
         self._sort_in(lane, state)
         self._forget_lanes()
 
+    def _trust(self, event: Event, state: _LaneState) -> None:
+        self._trusted_with[event.id] = state.trust_in(event)
+        self._running[self._trusted_with[event.id]] += 1
+
     def _is_free(self, trust: Trust) -> bool:
         """Whether one more attempt may be made where so much is known: those who deserve less count, too."""
         return sum(self._running[each] for each in Trust if each <= trust) < self._most[trust]
@@ -132,8 +146,7 @@ class DeliveryQueue:
                 self._held[event.run_id].append(event)
                 continue
             self._held[event.run_id] = deque()
-            self._trusted_with[event.id] = state.trust
-            self._running[state.trust] += 1
+            self._trust(event, state)
             self._tenants[lane[0]] += 1
             state.running += 1
             del self._open[lane]

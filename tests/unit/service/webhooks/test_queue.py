@@ -83,6 +83,19 @@ def test_room_is_kept_for_receivers_that_are_prompt() -> None:
     assert {False: 50, None: 75, True: 100} == found
 
 
+def test_later_attempts_at_slow_receivers_leave_room_for_first_ones() -> None:
+    """What failed before, where it takes long, has an eighth of all attempts at once."""
+    queue = DeliveryQueue(80)
+    queue.put(event(0))
+    for each in take_all(queue):
+        queue.done(each, prompt=False)
+    for number in range(1, 100):
+        queue.put(replace(event(number), tries=1))
+    assert 10 == len(take_all(queue))
+    queue.put(event(200))
+    assert [200] == [each.position for each in take_all(queue)]
+
+
 def test_first_attempts_go_before_later_ones() -> None:
     """What was never attempted does not wait behind what failed before."""
     queue = DeliveryQueue(100)
