@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import anyio
-
 from comfypipe.backends.base import NodeProgress, RunResult
 from comfypipe.errors import (
     ArtifactCorrupt,
@@ -24,6 +22,7 @@ from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.events import JobFailed, JobFinished, JobProgress, JobRetried
 from comfypipe.execution.remote import still_there, with_files_for
 from comfypipe.execution.submit import Attempt, attempts_at, job_record, key_of, rejoin, submit, withdraw
+from comfypipe.execution.together import shielded
 from comfypipe.execution.values import values_of
 from comfypipe.execution.wait import wait
 from comfypipe.manifest.values import Value
@@ -223,10 +222,12 @@ class Tries:
         await self._execution.ledger.end_job(key, status, ended_ms=now_ms(), error=error.to_json())
 
     async def _withdraw_open(self) -> None:
-        with anyio.CancelScope(shield=True):
+        async def withdraw_all() -> None:
             for attempt in await attempts_at(self._execution, self._job, self._run):
                 if attempt.status in OPEN and attempt.error is None:  # else that was tried, and failed
                     await withdraw(self._execution, attempt)
+
+        await shielded(withdraw_all())
 
     def _tell(self, progress: NodeProgress) -> None:
         self._execution.listener(JobProgress(self._run.id, self._job.step_id, self._job.item, progress))

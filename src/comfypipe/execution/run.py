@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-import anyio
-
 from comfypipe.errors import ComfypipeError, RunCancelled
 from comfypipe.execution.chain import ChainResult, chain
 from comfypipe.execution.context import Execution, now_ms
@@ -13,6 +11,7 @@ from comfypipe.execution.events import RunFinished, RunStarted
 from comfypipe.execution.records import OutputValue, Run, StepRecord, time_of
 from comfypipe.execution.remote import brought
 from comfypipe.execution.submit import withdraw
+from comfypipe.execution.together import shielded
 from comfypipe.execution.values import is_stored, output_from_record, output_of, output_to_record
 from comfypipe.manifest.values import Value
 from comfypipe.plan.jobs import outputs
@@ -117,8 +116,7 @@ def _with_results(record: RunRecord, ended: ChainResult, given: Mapping[str, Out
 async def _end(execution: Execution, record: RunRecord, error: ComfypipeError | None) -> RunRecord:
     status = "completed" if error is None else "cancelled" if isinstance(error, RunCancelled) else "failed"
     ended = replace(record, status=status, ended_ms=now_ms(), error=error.to_json() if error else None)
-    with anyio.CancelScope(shield=True):
-        await execution.ledger.end_run(ended)
+    await shielded(execution.ledger.end_run(ended))
     execution.listener(RunFinished(record.id, status, error))
     return ended
 

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
 import msgspec
 
 from comfypipe.backends.base import RunHandle
@@ -14,6 +13,7 @@ from comfypipe.errors import ComfypipeError, SubmissionUnknown
 from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.events import JobQueued
 from comfypipe.execution.submission import node_names, submission_of
+from comfypipe.execution.together import shielded
 from comfypipe.execution.values import value_to_json
 from comfypipe.plan.steps import Job
 from comfypipe.store.ids import job_id, prompt_id
@@ -96,22 +96,27 @@ async def withdraw(
     backend cannot be reached, or has no way to cancel, the attempt stays open: it may run to its end, and the next run
     of the same request takes it up. Why that is so is stored, and returned.
     """
+    return await shielded(_withdraw(execution, attempt, error))
+
+
+async def _withdraw(
+    execution: Execution, attempt: Attempt | AttemptRecord, error: ComfypipeError | None
+) -> ComfypipeError | None:
     backend = execution.backends.get(attempt.backend)
     unreached: ComfypipeError | None = None
-    with anyio.CancelScope(shield=True):
-        changes: dict[str, Any] = {"error": error.to_json() if error else None}
-        try:
-            with anyio.fail_after(execution.patience.cancel_s):
-                server = attempt.handle.server if isinstance(attempt, Attempt) else attempt.server
-                handle = await backend.find(attempt.prompt_id, server)
-                if handle is not None:
-                    await backend.cancel(handle)
-        except (ComfypipeError, TimeoutError) as failure:
-            unreached = failure if isinstance(failure, ComfypipeError) else ComfypipeError("did not stop in time")
-            changes = {"error": unreached.to_json()}
-        else:
-            changes |= {"status": "cancelled", "ended_ms": now_ms()}
-        await execution.ledger.update_attempt(attempt.prompt_id, **changes)
+    changes: dict[str, Any] = {"error": error.to_json() if error else None}
+    try:
+        async with asyncio.timeout(execution.patience.cancel_s):
+            server = attempt.handle.server if isinstance(attempt, Attempt) else attempt.server
+            handle = await backend.find(attempt.prompt_id, server)
+            if handle is not None:
+                await backend.cancel(handle)
+    except (ComfypipeError, TimeoutError) as failure:
+        unreached = failure if isinstance(failure, ComfypipeError) else ComfypipeError("did not stop in time")
+        changes = {"error": unreached.to_json()}
+    else:
+        changes |= {"status": "cancelled", "ended_ms": now_ms()}
+    await execution.ledger.update_attempt(attempt.prompt_id, **changes)
     return unreached
 
 

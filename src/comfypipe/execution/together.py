@@ -28,6 +28,24 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T | ComfypipeEr
     return [task.result() for task in tasks]
 
 
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """
+    Do *work* to its end, however often this is cancelled meanwhile: a cancellation comes to pass at the next await.
+
+    For what makes good what a cancellation leaves behind.
+    """
+    task, working, cancelled = asyncio.current_task(), asyncio.ensure_future(work), False
+    while not working.done():
+        try:
+            await asyncio.wait({working})
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled and task is not None:
+        task.uncancel()
+        task.cancel()
+    return working.result()
+
+
 async def as_they_end(work: Iterable[Coroutine[Any, Any, T]], at_once: int) -> AsyncGenerator[T, None]:
     """
     Run *work*, so many *at_once*, and yield what each gives as it ends.

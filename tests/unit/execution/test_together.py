@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from comfypipe.errors import RunCancelled, RunFailed
-from comfypipe.execution.together import as_they_end, settle
+from comfypipe.execution.together import as_they_end, settle, shielded
 
 
 async def give(value: int) -> int:
@@ -96,3 +96,43 @@ def test_results_come_as_they_end_and_no_more_is_begun_than_there_is_room_for() 
         return results, begun
 
     assert ([1, 2, 0], [0, 1, 2]) == asyncio.run(steps())
+
+
+def test_shielded_work_ends_however_often_it_is_cancelled() -> None:
+    """What it gives comes back; the cancellation comes to pass at the next await."""
+
+    async def session() -> list[str]:
+        seen: list[str] = []
+        release = asyncio.Event()
+
+        async def work() -> str:
+            await release.wait()
+            return "done"
+
+        async def caller() -> None:
+            seen.append(await shielded(work()))
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+
+        task = asyncio.create_task(caller())
+        for _ in range(3):
+            await asyncio.sleep(0)
+            task.cancel()
+        release.set()
+        await asyncio.gather(task, return_exceptions=True)
+        return [*seen, f"{task.cancelled()}"]
+
+    assert ["done", "cancelled", "True"] == asyncio.run(session())
+
+
+def test_errors_come_out_of_shielded_work() -> None:
+    """An error is raised where the work was asked for."""
+
+    async def work() -> None:
+        raise RunFailed("no")
+
+    with pytest.raises(RunFailed):
+        asyncio.run(shielded(work()))
