@@ -52,12 +52,14 @@ class BodyLimits:
         if scope["type"] != "http" or self._streams(scope):
             await self._app(scope, receive, send)
             return
+        refused, body = None, None
         try:
             body = await self._read(scope, receive)
-        except Problem as refused:
+        except Problem as problem:
+            refused = problem.with_traceback(None)  # with it goes what was read, which would be kept while it is told
+        if refused is not None:
             await _refuse(refused, receive, send)
-            return
-        if body is not None:  # else the client has gone
+        elif body is not None:  # else the client has gone
             await self._app(scope, _first(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:

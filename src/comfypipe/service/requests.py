@@ -58,10 +58,13 @@ def read_body(body: bytes) -> JSONObject:
     Raises:
         Problem: It is none, or nests too deep.
     """
+    problem = None
     try:
         read = _parsed(body)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, "invalid-json", f"the body is not JSON: {error}") from None
+        problem = f"the body is not JSON: {error}"
+    if problem is not None:  # not raised inside: the error holds the whole body, and would be kept with this one
+        raise Problem(400, "invalid-json", problem)
     if not isinstance(read, dict):
         raise Problem(400, "invalid-request", "the body has to be a JSON object")
     if _is_too_deep(read):
