@@ -22,7 +22,7 @@ from comfypipe.batch.trial import try_first_rows
 from comfypipe.batch.work import WorkList
 from comfypipe.batch.workflow import workflow_digest
 from comfypipe.batch.writer import RESULTS, Ended, ResultsWriter
-from comfypipe.errors import ComfypipeError, UsageError
+from comfypipe.errors import ComfypipeError, RunCancelled, UsageError
 from comfypipe.execution.context import Execution, at_once, now_ms
 from comfypipe.execution.events import Event, Listener, ignore
 from comfypipe.execution.project import Project
@@ -381,14 +381,24 @@ async def _opened(
 
 
 async def _check(batch: Batch, tell: Tell, *, anew: bool) -> None:
+    abandoned = False
+
     def hear(checked: Checked) -> None:
+        if abandoned:  # nobody waits any more, and a thread cannot be cancelled
+            raise RunCancelled("cancelled while rows were checked")
         loop.call_soon_threadsafe(tell, "checking", {"rows": checked.rows, "rows_per_s": round(checked.rate)})
 
     loop = asyncio.get_running_loop()
     if not anew and batch.scratch.count() > 0:
         batch.checked = await asyncio.to_thread(known, batch.scratch)
         return
-    batch.checked = checked = await asyncio.to_thread(check_again, batch.source, batch.scratch, hear)
+    checking = asyncio.ensure_future(asyncio.to_thread(check_again, batch.source, batch.scratch, hear))
+    try:
+        batch.checked = checked = await asyncio.shield(checking)
+    except asyncio.CancelledError:
+        abandoned = True
+        await asyncio.wait([checking])
+        raise
     told = {"rows": checked.rows, "invalid": checked.invalid, "repeated": checked.repeated}
     tell("checked", told | {"seconds": round(checked.seconds, 3), "rows_per_s": round(checked.rate)})
     checked.raise_if_wrong(skip_invalid=batch.request.skip_invalid)

@@ -1,7 +1,9 @@
 """Batches from their rows to their results, on a server that counts what it runs."""
 
+import asyncio
 import hashlib
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -323,6 +325,28 @@ def test_a_full_disk_loses_nothing(batches: Batches) -> None:
     counts = Counter(batches.backend.executions)
     assert (300, {1}) == (len(counts), set(counts.values()))
     assert 300 == len(batches.results())
+
+
+def test_checking_many_rows_can_be_cancelled(batches: Batches) -> None:
+    """Nobody waits for a file of a million rows to be read to its end; nothing of it is left."""
+    request = batches.request(sweep=("count=1:1000000",))
+
+    async def cancelled(project: Project) -> float:
+        checking, began = asyncio.Event(), time.monotonic()
+
+        async def check() -> None:
+            async with open_batch(project, request, tell=lambda _kind, _about: checking.set()):
+                pass
+
+        task = asyncio.ensure_future(check())
+        await checking.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return time.monotonic() - began
+
+    assert 20.0 > batches.session(cancelled)
+    assert [] == list((batches.root / ".comfypipe/batches").iterdir())
 
 
 # Limits, and the end before the end
