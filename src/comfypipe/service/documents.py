@@ -88,6 +88,7 @@ RUN_REQUEST: JSONObject = {
         "metadata": {"type": ["object", "null"], "description": "At most 16 KiB."},
         "extra_data": {"type": ["object", "null"]},
         "validate": {"type": ["boolean", "null"], "description": "Refuse with 422 what the backend cannot run."},
+        "extended": {"type": ["boolean", "null"], "description": "Always show the run as `extended=1` does."},
     },
     "oneOf": [{"required": ["prompt"]}, {"required": ["inputs"]}],
 }
