@@ -15,6 +15,13 @@ def state_of(connection: HTTPConnection) -> ServerState:
     return state
 
 
+async def settled_state_of(connection: HTTPConnection) -> ServerState:
+    """Return the state, with every prompt in it that was posted before."""
+    state = state_of(connection)
+    await state.checks.settled()
+    return state
+
+
 async def read_json(request: Request) -> JSON:
     """
     Return the body, read as JSON whatever its content type says; NaN and Infinity are read as ComfyUI reads them.

@@ -12,6 +12,7 @@ from comfypipe.engine.executor import Engine
 from comfypipe.engine.messages import Message, MessageLog
 from comfypipe.engine.outcome import Outcome
 from comfypipe.engine.queue import PromptQueue, QueueItem, Worker
+from comfypipe.engine.server.checks import Checks
 from comfypipe.engine.server.history import History, broken_entry, history_entry
 from comfypipe.engine.server.hub import Hub
 
@@ -48,6 +49,7 @@ class ServerState:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.checks = Checks()
         self.queue = PromptQueue()
         self.history = History()
         self.hub = Hub()

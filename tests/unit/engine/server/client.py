@@ -12,7 +12,17 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.engine.registry import Context, LiveContext, NodeClass, Registry, Result, integer, outputs, required
+from comfypipe.engine.registry import (
+    Context,
+    Folders,
+    LiveContext,
+    NodeClass,
+    Registry,
+    Result,
+    integer,
+    outputs,
+    required,
+)
 
 
 class Gate:
@@ -21,6 +31,12 @@ class Gate:
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.opened = threading.Event()
+
+    def check(self, value: int, folders: Folders) -> None:
+        """Wait, and find nothing wrong."""
+        del value, folders
+        self.entered.set()
+        self.opened.wait(10)
 
     def run(self, value: int, context: Context) -> tuple[int]:
         """Wait; stop at once when the run is interrupted."""
@@ -43,6 +59,10 @@ def _preview(value: int, context: LiveContext) -> tuple[int]:
     return (value,)
 
 
+def _same(value: int) -> tuple[int]:
+    return (value,)
+
+
 def _circular(value: int) -> Result:
     shown: JSONObject = {"value": [value]}
     shown["itself"] = [shown]
@@ -59,6 +79,7 @@ def small_registry(gate: Gate) -> Registry:
         [
             NodeClass("Number", lambda value: (value,), {"value": integer(0, 0, 1000)}, outputs("INT")),
             NodeClass("Gate", gate.run, {"value": integer(0)}, outputs("INT")),
+            NodeClass("Checked", _same, {"value": integer(0)}, outputs("INT"), validate=gate.check),
             NodeClass("Preview", _preview, {"value": integer(0)}, outputs("INT")),
             NodeClass("Circular", _circular, {"value": integer(0)}, (), output_node=True),
             NodeClass("Fail", _fail, {"value": integer(0)}, outputs("INT")),
@@ -133,6 +154,14 @@ def read(ws: Connection) -> JSONObject:
     """Return the next message."""
     message: JSONObject = json.loads(ws.recv(timeout=10))
     return message
+
+
+def posted_and_gone(client: httpx.Client, body: JSONObject) -> None:
+    """Submit a prompt, and hang up without waiting for the reply, as a client does that is killed."""
+    address, content = urlsplit(str(client.base_url)), json.dumps(body).encode()
+    head = f"POST /prompt HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(content)}\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + content)
 
 
 def told_length(client: httpx.Client, path: str, length: int) -> bytes:

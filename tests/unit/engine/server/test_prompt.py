@@ -1,10 +1,11 @@
 """``/prompt``."""
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.unit.engine.server.client import ended, listening, node, post, prompt
+from tests.unit.engine.server.client import Gate, ended, jobs, listening, node, post, posted_and_gone, prompt
 
 from comfypipe._types import JSON
 
@@ -42,6 +43,30 @@ def test_prompt_id_of_the_client_is_kept(client: httpx.Client) -> None:
     assert wanted == post(client, prompt(1), prompt_id=wanted)["prompt_id"]
     ended(client, wanted)
     assert 1 == post(client, prompt(2), prompt_id=wanted)["number"]
+
+
+@pytest.mark.parametrize(
+    "question", ["/queue", "/history", "/history/early", "/api/jobs", "/api/jobs/early", "/prompt"]
+)
+def test_nobody_is_told_that_a_prompt_is_unknown_that_is_being_checked(
+    client: httpx.Client, gate: Gate, question: str
+) -> None:
+    """
+    Whoever asks after a client that was killed amid its submission waits until the prompt is checked.
+
+    Else it would look as if that had never arrived, and be submitted again: executed twice.
+    """
+    document = {"1": node("Checked", value=1), "2": node("Save", value=["1", 0], prefix="n")}
+    posted_and_gone(client, {"prompt": document, "prompt_id": "early"})
+    assert gate.entered.wait(10)
+    with ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(client.get, question)
+        with pytest.raises(TimeoutError):
+            answer.result(0.1)
+        gate.opened.set()
+        assert 200 == answer.result(10).status_code
+    assert "success" == ended(client, "early")["status"]["status_str"]
+    assert [("early", "completed")] == jobs(client)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from comfypipe.engine.server.access import read_json, state_of
+from comfypipe.engine.server.access import read_json, settled_state_of, state_of
 from comfypipe.engine.server.encoding import server_error
 from comfypipe.engine.server.history import Page
 
@@ -19,12 +19,13 @@ async def show_history(request: Request) -> Response:
         )
     except ValueError:
         return server_error()
-    return Response(state_of(request).history.page_json(page), media_type="application/json")
+    state = await settled_state_of(request)
+    return Response(state.history.page_json(page), media_type="application/json")
 
 
 async def show_one(request: Request) -> Response:
     """Return ``{id: entry}``; ``{}`` while it waits or runs, and for an unknown one."""
-    encoded = state_of(request).history.get_json(request.path_params["prompt_id"])
+    encoded = (await settled_state_of(request)).history.get_json(request.path_params["prompt_id"])
     return Response(encoded, media_type="application/json")
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from comfypipe._types import JSONObject
-from comfypipe.engine.server.access import read_json, state_of
+from comfypipe.engine.server.access import read_json, settled_state_of, state_of
 from comfypipe.engine.server.encoding import JSONReply
 from comfypipe.engine.server.jobs import STATUSES, all_jobs, find_job
 from comfypipe.engine.server.state import ServerState
@@ -25,7 +25,7 @@ async def list_jobs(request: Request) -> Response:
         offset = max(0, int(query.get("offset") or 0))
     except ValueError:
         return JSONReply({"error": "limit and offset must be integers"}, 400)
-    state = state_of(request)
+    state = await settled_state_of(request)
     jobs = all_jobs(*state.queue.both(), state.history.all(), statuses)
     end = None if limit is None else offset + limit
     pagination = {"offset": offset, "limit": limit, "total": len(jobs), "has_more": end is not None and end < len(jobs)}
@@ -35,13 +35,13 @@ async def list_jobs(request: Request) -> Response:
 async def show_job(request: Request) -> Response:
     """Return one job with its outputs; 404 for an unknown one."""
     prompt_id = request.path_params["job_id"]
-    job = _find(state_of(request), prompt_id)
+    job = _find(await settled_state_of(request), prompt_id)
     return JSONReply({"error": "Job not found"}, 404) if job is None else JSONReply(job)
 
 
 async def cancel_job(request: Request) -> Response:
     """Cancel a job, waiting or running; 404 for an unknown one."""
-    state, prompt_id = state_of(request), request.path_params["job_id"]
+    state, prompt_id = await settled_state_of(request), request.path_params["job_id"]
     if _find(state, prompt_id) is None:
         return JSONReply({"error": "Job not found"}, 404)
     return JSONReply({"cancelled": await asyncio.to_thread(_cancel, state, prompt_id)})

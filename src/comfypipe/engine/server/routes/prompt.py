@@ -1,13 +1,13 @@
 """``/prompt``: submit one, or ask how many there are."""
 
-import asyncio
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.engine.server.access import read_json, state_of
+from comfypipe.engine.server.access import read_json, settled_state_of, state_of
 from comfypipe.engine.server.encoding import JSONReply, server_error
 from comfypipe.engine.server.state import Refused, ServerState
 from comfypipe.errors import PromptInvalid
@@ -22,7 +22,7 @@ _NO_PROMPT: JSONObject = {
 
 async def count_prompts(request: Request) -> Response:
     """Return how many prompts wait or run."""
-    return JSONReply(state_of(request).status())
+    return JSONReply((await settled_state_of(request)).status())
 
 
 async def submit_prompt(request: Request) -> Response:
@@ -33,7 +33,7 @@ async def submit_prompt(request: Request) -> Response:
         if "prompt" not in body:
             return _refusal(_NO_PROMPT, {})
         number = state.next_number(body)
-        return await asyncio.to_thread(_submit, state, body, number)
+        return await state.checks.do(partial(_submit, state, body, number))
     except (TypeError, ValueError):
         return server_error()
 

@@ -5,14 +5,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from comfypipe._types import JSON
-from comfypipe.engine.server.access import read_json, state_of
+from comfypipe.engine.server.access import read_json, settled_state_of, state_of
 from comfypipe.engine.server.encoding import JSONReply, server_error
 from comfypipe.engine.server.history import queue_entry
 
 
 async def show_queue(request: Request) -> Response:
     """Return what runs and what waits."""
-    running, pending = state_of(request).queue.both()
+    running, pending = (await settled_state_of(request)).queue.both()
     return JSONReply(
         {
             "queue_running": [queue_entry(item) for item in running],
@@ -23,7 +23,7 @@ async def show_queue(request: Request) -> Response:
 
 async def change_queue(request: Request) -> Response:
     """Take what waits out of the queue: all (``clear``), or some (``delete``). What runs goes on."""
-    state = state_of(request)
+    state = await settled_state_of(request)
     try:
         body = await read_json(request)
         if body.get("clear"):
