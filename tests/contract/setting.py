@@ -31,7 +31,7 @@ from comfypipe.store.records import AttemptRecord
 from comfypipe.testing import EngineServer, engine_server, node
 from comfypipe.testing.servers import get_json, post_json
 
-PATIENCE = Patience(first_delay_s=0.05, longest_delay_s=0.2, grace_s=0.5, cancel_s=10.0)
+PATIENCE = Patience(first_delay_s=0.05, longest_delay_s=0.2, grace_s=1.0, cancel_s=10.0)
 TIMING = Timing(absent_s=0.3, stall_s=1.0, unreachable_s=0.3, ping_s=0.3)
 
 RED = 0xFF0000

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, a loop runs in this thread, which other tests must not meet
 def browser() -> "Iterator[Browser]":
     """Return the browser; skips where there is none (`scripts/setup_browser` installs it)."""
     program = shutil.which("chromium")
