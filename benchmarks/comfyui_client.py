@@ -177,8 +177,8 @@ def by_example_loop(url: str, folder: Path) -> None:
 # comfypipe
 
 
-async def by_run_many(project: Project, url: str, at_once: int) -> None:
-    """Run so many rows."""
+async def by_run_many(project: Project, url: str, at_once: int | None) -> None:
+    """Run so many rows, so many at once; None leaves that to the project."""
     rows = ({"colour": next(COLOURS)} for _ in range(RUNS))
     async for run in project.run_many("tile", rows, backend=url, concurrency=at_once):
         if run.status != "completed":
@@ -194,6 +194,7 @@ def throughput(url: str, root: Path, folder: Path) -> str:
     for at_once in (8, 32):
         ways[f"bare client, {at_once} at once"] = partial(by_bare_client, url, folder, at_once)
         ways[f"`run_many`, {at_once} at once"] = partial(in_project, root, url, at_once)
+    ways["`run_many` by itself"] = partial(in_project, root, url, None)
     ways["the example's loop"] = partial(asyncio.to_thread, by_example_loop, url, folder)
     rounds = [{name: measured(way) for name, way in ways.items()} for _ in range(ROUNDS)]
     rows = []
@@ -201,7 +202,8 @@ def throughput(url: str, root: Path, folder: Path) -> str:
         found = [each[name] for each in rounds]
         ratios = [each[name].rate / each["bare client, 8 at once"].rate for each in rounds]
         loops = [each[name].rate / each["the example's loop"].rate for each in rounds]
-        own = [each[name].rate / each[name.replace("`run_many`", "bare client")].rate for each in rounds]
+        bare = name.replace("`run_many`", "bare client")
+        own = [each[name].rate / each[bare if bare in ways else "bare client, 8 at once"].rate for each in rounds]
         rows.append(
             [
                 name,
@@ -215,7 +217,7 @@ def throughput(url: str, root: Path, folder: Path) -> str:
     return table(["200 prompts by", "a second", "of bare, 8", "of bare, same", "of the loop", "CPU a run"], rows)
 
 
-async def in_project(root: Path, url: str, at_once: int) -> None:
+async def in_project(root: Path, url: str, at_once: int | None) -> None:
     """Open the project, run, close it."""
     async with Project.load(root) as project:
         await by_run_many(project, url, at_once)

@@ -16,7 +16,7 @@ from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
 from comfypipe.store.ledger import Ledger
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 _FOR_A_SLOT = 2
 
 
