@@ -69,11 +69,11 @@ class Case:
     course: Course = once
     error: type[ComfypipeError] | None = None
     executed: tuple[str, ...] = ("success",)
-    or_never: bool = False
     attempts: tuple[str, ...] = ("completed",)
     check: Check = nothing_more
     late_s: float | None = None
     timing: Timing = TIMING
+    or_never: bool = False
 
 
 def workflow(name: str, inputs: Mapping[str, Any] | None = None, **options: Any) -> Course:
