@@ -57,6 +57,7 @@ class Submission:
         models: Paths of the model files that the manifest declares, such as ``models/loras/ink.safetensors``; None
             where there is no manifest.
         model_files: Those of them that can be fetched: with URL, and digest where it is known.
+        again: It was sent before, perhaps by a process that has died since, and seems not to have arrived.
     """
 
     prompt_id: str
@@ -66,6 +67,7 @@ class Submission:
     extra_pnginfo: JSONObject = field(default_factory=dict)
     models: tuple[str, ...] | None = None
     model_files: tuple[InputFile, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from comfypipe.store.records import AttemptRecord, RunRecord
 _MARK = "comfypipe_attempt"
 
 
-def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission:
-    """Return what is sent for an attempt at *job*."""
+def submission_of(job: Job, run: RunRecord, record: AttemptRecord, *, again: bool = False) -> Submission:
+    """Return what is sent for an attempt at *job*, for the first time or *again*."""
     prompt = own_prefixes(job.prompt, record.prompt_id)
     return Submission(
         prompt_id=record.prompt_id,
@@ -27,6 +27,7 @@ def submission_of(job: Job, run: RunRecord, record: AttemptRecord) -> Submission
         model_files=tuple(
             InputFile(model.path, sha256=model.sha256, url=model.url) for model in job.models if model.url is not None
         ),
+        again=again,
     )
 
 

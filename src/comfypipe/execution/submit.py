@@ -75,13 +75,14 @@ async def rejoin(
     async with _withdrawn_when_cancelled(execution, record):
         handle = await backend.find(record.prompt_id, record.server)
         if handle is None and record.status == "intended":
-            # A server may still be checking the prompt, and show it nowhere yet: hence a second look.
-            await asyncio.sleep(max(0.0, execution.patience.grace_s - (now_ms() - record.created_ms) / 1000))
+            # A server may still be checking the prompt, and show it nowhere yet: hence a second look. The time of grace
+            # begins with the first one: nobody knows when it was sent, its files may have taken minutes before.
+            await asyncio.sleep(execution.patience.grace_s)
             handle = await backend.find(record.prompt_id, record.server)
         if handle is not None:
             return _taken(execution, job, run, record, handle)
     if record.status == "intended":
-        return await _send(execution, job, run, record, posts)
+        return await _send(execution, job, run, record, posts, again=True)
     await execution.ledger.update_attempt(record.prompt_id, status="lost", ended_ms=now_ms())
     return None
 
@@ -171,11 +172,13 @@ def _attempt_record(
     )
 
 
-async def _send(execution: Execution, job: Job, run: RunRecord, record: AttemptRecord, posts: int) -> Attempt:
+async def _send(
+    execution: Execution, job: Job, run: RunRecord, record: AttemptRecord, posts: int, *, again: bool = False
+) -> Attempt:
     backend = execution.backends.get(record.backend)
     try:
         async with _withdrawn_when_cancelled(execution, record):
-            handle = await backend.submit(submission_of(job, run, record))
+            handle = await backend.submit(submission_of(job, run, record, again=again))
             return _taken(execution, job, run, record, handle)
     except SubmissionUnknown as error:
         attempt = await rejoin(execution, job, run, record, posts - 1) if posts > 1 else None

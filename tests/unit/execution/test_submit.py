@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,13 @@ from tests.unit.execution.setting import IMPATIENT, Setting, a_prompt_job
 from tests.unit.store.builders import a_run
 
 from comfypipe.errors import BackendRejected, BackendUnavailable, SubmissionUnknown
-from comfypipe.execution.context import Execution
+from comfypipe.execution.context import Execution, now_ms
 from comfypipe.execution.events import JobQueued
-from comfypipe.execution.submit import Attempt, key_of, rejoin, submit, withdraw
+from comfypipe.execution.submit import Attempt, job_record, key_of, rejoin, submit, withdraw
 from comfypipe.manifest.values import FileValue
 from comfypipe.plan.steps import PlacedFile
 from comfypipe.store.ids import prompt_id
-from comfypipe.store.records import RunRecord
+from comfypipe.store.records import AttemptRecord, RunRecord
 
 JOB = a_prompt_job()
 FIRST = prompt_id(key_of(JOB, a_run()), 1)
@@ -140,6 +141,25 @@ def test_a_prompt_that_shows_late_is_not_sent_again(setting: Setting) -> None:
     setting.backend.hook = late
     setting.use(submit_job)
     assert (1, 2) == (len(setting.backend.submissions), looks)
+
+
+def test_the_time_of_grace_begins_with_the_first_look(setting: Setting) -> None:
+    """However long ago the intent was stored: its files may have been on their way until the process died."""
+    asked: list[float] = []
+
+    def look(point: str, _prompt_id: str) -> None:
+        if point == "find":
+            asked.append(time.monotonic())
+
+    async def take_up(execution: Execution, run: RunRecord) -> None:
+        intended = AttemptRecord(FIRST, key_of(JOB, run), 1, backend="folder:", created_ms=now_ms() - 3_600_000)
+        await execution.ledger.intend(job_record(execution, JOB, run), intended)
+        await rejoin_last(execution, run)
+
+    setting.backend.hook = look
+    setting.use(take_up)
+    assert IMPATIENT.grace_s <= asked[1] - asked[0]
+    assert ([FIRST], [True]) == (setting.backend.executions, [each.again for each in setting.backend.submissions])
 
 
 def test_a_backend_that_never_answers_is_given_up(setting: Setting) -> None:

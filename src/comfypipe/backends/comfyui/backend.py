@@ -6,6 +6,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -120,7 +121,7 @@ class ComfyUIBackend:
 
     async def submit(self, submission: Submission) -> RunHandle:
         """
-        Upload the files and queue the prompt, once.
+        Upload the files and queue the prompt, once; of one that is sent again, what then is there twice is taken out.
 
         Raises:
             PromptInvalid: The server refuses it, or some of its outputs.
@@ -142,6 +143,10 @@ class ComfyUIBackend:
             await self.cancel(handle)
             raise refusal(200, {"error": _PARTLY_REFUSED, "node_errors": accepted.refused})
         self._watcher.queued(submission.prompt_id)
+        if submission.again:
+            self._doubtful.add(submission.prompt_id)
+            with suppress(BackendError):  # it was taken; what is surplus is looked for again when it ends
+                await self._drop_surplus(submission.prompt_id)
         return handle
 
     async def _post(self, submission: Submission) -> Accepted:

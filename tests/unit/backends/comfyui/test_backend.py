@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -214,6 +215,25 @@ def test_a_submission_that_is_cancelled_under_way_is_known_in_the_end(server: En
         return recorder._requests
 
     use(server, steps)
+
+
+def test_what_is_sent_again_and_was_there_all_the_same_waits_in_no_queue(server: EngineServer) -> None:
+    """When a dead process's submission runs after all, the second one under its id is taken out: it runs once."""
+    server.faults.add("slow-runs=ms:1000")
+    wanted = submission(picture_prompt(1))
+
+    async def dead(backend: ComfyUIBackend) -> None:
+        await backend.submit(wanted)
+
+    async def steps(backend: ComfyUIBackend) -> None:
+        while server.executions.by_prompt_id() == {}:  # noqa: ASYNC110  it is seen from outside
+            await asyncio.sleep(0.005)
+        handle = await backend.submit(replace(wanted, again=True))
+        assert RunStatus.COMPLETED == (await backend.wait(handle)).status
+
+    use(server, dead)
+    use(server, steps)
+    assert {wanted.prompt_id: 1} == server.executions.by_prompt_id()
 
 
 def test_a_file_that_is_gone_names_its_node(server: EngineServer, tmp_path: Path) -> None:
