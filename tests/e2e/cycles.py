@@ -7,6 +7,7 @@ server; its files are whole, in the store and where they were exported, and have
 
 import asyncio
 import hashlib
+import os
 import random
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from tests.e2e.kill_report import write_report
 from tests.e2e.killing import (
     STATES,
     client_context,
@@ -189,6 +191,7 @@ class Arena:
 
     Attributes:
         commands: Share of the cycles whose client is ``comfypipe run``.
+        reports: Folder that is given everything that is known of a cycle in which something is wrong.
     """
 
     root: Path
@@ -196,6 +199,7 @@ class Arena:
     luck: random.Random
     commands: float = 0.0
     longest_s: float = 0.5
+    reports: Path | None = None
     _counted: Counter[str] = field(default_factory=Counter)
     _context: Any = field(default_factory=client_context)
 
@@ -213,8 +217,13 @@ class Arena:
         request = Request(self._draw_name(), number, self.root / "out" / str(number))
         as_command = self.luck.random() < self.commands
         began = time.perf_counter()
-        ways, ended = (self._command if as_command else self._client)(request)
-        return self._judged(request, "command" if as_command else "program", ways, ended, began)
+        told = self.root.parent / "told" / f"{number}.txt"
+        told.parent.mkdir(exist_ok=True)
+        ways, ended = (self._command if as_command else self._client)(request, told)
+        cycle = self._judged(request, "command" if as_command else "program", ways, ended, began)
+        if cycle.problems and self.reports is not None:
+            write_report(self.reports / f"cycle-{number}", cycle.to_json(), number, self.root, self.server, told)
+        return cycle
 
     def _draw_name(self) -> str:
         return self.luck.choices(list(JOBS), (5, 4, 1))[0]
@@ -222,26 +231,27 @@ class Arena:
     def _kills(self) -> int:
         return self.luck.choices((1, 2, 3), (7, 2, 1))[0]
 
-    def _client(self, request: Request) -> tuple[list[str], int | None]:
+    def _client(self, request: Request, told: Path) -> tuple[list[str], int | None]:
         ways = []
         for _ in range(self._kills()):
             doom = draw_doom(self.luck, JOBS[request.name], self.longest_s)
-            ended = end_of_client(start_client(self._context, request, self.root, doom), doom)
+            ended = end_of_client(start_client(self._context, request, self.root, doom, told), doom)
             ways.append(str(doom) if ended is not None and ended < 0 else f"survived {doom}")
             if ended is None or ended >= 0:
                 return ways, ended
-        return ways, end_of_client(start_client(self._context, request, self.root, None), None)
+        return ways, end_of_client(start_client(self._context, request, self.root, None, told), None)
 
-    def _command(self, request: Request) -> tuple[list[str], int | None]:
+    def _command(self, request: Request, told: Path) -> tuple[list[str], int | None]:
         ways = []
         ledger = ProjectLayout.find(self.root).ledger
         for _ in range(self._kills()):
             state, after_s = self.luck.choice(STATES), self.luck.choice((0.0, self.luck.uniform(0, 0.05)))
             before = runs_in(ledger)
-            killed = kill_at(start_command(self.root, *request.words()), ledger, state, after_s, before)
+            command = start_command(self.root, *request.words(), told=told)
+            killed = kill_at(command, ledger, state, after_s, before)
             way = f"{state} seen +{after_s * 1000:.0f} ms"
             ways.append(way if killed else f"survived {way}")
-        ended = start_command(self.root, *request.words()).wait(60)
+        ended = start_command(self.root, *request.words(), told=told).wait(60)
         return ways, ended if ended == 0 else FAILED
 
     def _judged(self, request: Request, client: str, ways: list[str], ended: int | None, began: float) -> Cycle:
@@ -252,8 +262,21 @@ class Arena:
         problems = [*_wrong_end(request, end, runs), *_wrong_counts(request, executed, runs)]
         if request.name != "broken" and not problems:
             problems += _wrong_files(request, runs, self.server.folder / "output")
+            problems += self._wrong_leftovers(request, kills=len(ways))
         seconds = time.perf_counter() - began
         return Cycle(request.number, request.name, client, tuple(ways), executed.total(), end, seconds, tuple(problems))
+
+    def _wrong_leftovers(self, request: Request, kills: int) -> Iterator[str]:
+        """A kill leaves one half-written file at most, and the next export an hour later removes it."""
+        left = list(request.out.glob(".*"))
+        if len(left) > kills:
+            yield f"{kills} kills left {left}"
+        if left:
+            for each in left:
+                os.utime(each, (0, 0))
+            ended = end_of_client(start_client(self._context, request, self.root, None), None)
+            if ended != COMPLETED or any(each.exists() for each in left):
+                yield f"an hour later it ended with {ended} and left {list(request.out.glob('.*'))}"
 
 
 async def _look(root: Path, request: Request) -> tuple[RunDetails, ...]:

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
 from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from tests.e2e.cycles import Arena, Cycle, make_project
 
@@ -24,7 +25,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="decides what is killed where (default: 1)")
     parser.add_argument("--commands", type=float, default=0.1, help="share that runs `comfypipe run` (default: 0.1)")
     parser.add_argument("--json", action="store_true", help="print one document at the end instead of the table")
+    parser.add_argument(
+        "--reports", type=Path, help="folder for all that is known of a wrong cycle (default: a new one)"
+    )
     asked = parser.parse_args()
+    reports = asked.reports or Path(gettempdir(), f"kill-cycles-seed-{asked.seed}-{os.getpid()}")
     began = time.perf_counter()
     cycles: list[Cycle] = []
     show = (lambda _line: None) if asked.json else _print
@@ -34,10 +39,13 @@ def main() -> int:
         engine_process(Path(folder, "server"), faults=["slow-runs=always,ms:30"]) as server,
     ):
         project = make_project(Path(folder, "project"), server.url)
-        for cycle in Arena(project, server, random.Random(asked.seed), asked.commands).cycles(asked.cycles):  # noqa: S311
+        luck = random.Random(asked.seed)  # noqa: S311
+        for cycle in Arena(project, server, luck, asked.commands, reports=reports).cycles(asked.cycles):
             cycles.append(cycle)
             show(_row(cycle))
     summary = _summary(cycles, asked.seed, time.perf_counter() - began)
+    if summary["wrong"]:
+        summary["reports"] = str(reports)
     _print(json.dumps(summary, indent=2) if asked.json else _words(summary))
     return 1 if summary["wrong"] else 0
 
@@ -73,6 +81,7 @@ def _words(summary: JSONObject) -> str:
     return (
         f"{summary['cycles']} cycles with {summary['kills']} kills in {summary['seconds']} s"
         f" ({summary['survived']} outran theirs): {summary['executed']} executions, {len(summary['wrong'])} wrong"
+        f"{', see ' + summary['reports'] if summary['wrong'] else ''}"
     )
 
 

@@ -91,7 +91,7 @@ def draw_doom(luck: random.Random, jobs: int, longest_s: float) -> Doom:
 
 
 class Watch:
-    """Ends this process where its doom says, as kill -9 does."""
+    """Ends this process where its doom says, as kill -9 does; says on stderr what is passed until then."""
 
     def __init__(self, doom: Doom | None) -> None:
         self._doom = doom
@@ -103,6 +103,7 @@ class Watch:
 
     def passed(self, point: str) -> None:
         """Tell that a point is passed."""
+        os.write(2, f"{time.time():.3f} {point}\n".encode())
         if self._doom is None or self._doom.point != point:
             return
         self._left -= 1
@@ -201,8 +202,12 @@ def watched_project(root: Path, watch: Watch, patience: Patience | None = None) 
     return project
 
 
-def live(use: Use, root: Path, doom: Doom | None) -> None:
+def live(use: Use, root: Path, doom: Doom | None, told: Path) -> None:
     """Be a client that does *use* with the project at *root*; the process ends with 1 where that raises."""
+    with told.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.write(2, f"{time.time():.3f} begins, doom: {doom}\n".encode())
 
     async def session() -> None:
         async with watched_project(root, Watch(doom)) as project:
@@ -232,9 +237,16 @@ class Process(Protocol):
         """End it, as kill -9 does."""
 
 
-def start_client(context: ForkServerContext, use: Use, root: Path, doom: Doom | None) -> ForkServerProcess:
-    """Start a client; one whose doom has no point is to be killed by who started it."""
-    process = context.Process(target=live, args=(use, root, doom), daemon=True)
+def start_client(
+    context: ForkServerContext, use: Use, root: Path, doom: Doom | None, told: Path | None = None
+) -> ForkServerProcess:
+    """
+    Start a client; one whose doom has no point is to be killed by who started it.
+
+    Args:
+        told: What it says and passes is written to the end of this file.
+    """
+    process = context.Process(target=live, args=(use, root, doom, told or Path(os.devnull)), daemon=True)
     process.start()
     return process
 
@@ -257,12 +269,13 @@ def end_of_client(process: ForkServerProcess, doom: Doom | None, limit_s: float 
     return ended
 
 
-def start_command(root: Path, *words: str) -> "subprocess.Popen[bytes]":
-    """Start ``comfypipe`` in a project, as users do."""
+def start_command(root: Path, *words: str, told: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Start ``comfypipe`` in a project, as users do; what it says is written to the end of the file *told*."""
     command = [sys.executable, "-m", "comfypipe", *words]
-    return subprocess.Popen(
-        command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"}
-    )
+    with (told or Path(os.devnull)).open("ab") as file:
+        file.write(f"{time.time():.3f} $ {' '.join(command)}\n".encode())
+        file.flush()
+        return subprocess.Popen(command, cwd=root, stdout=file, stderr=file, env={**os.environ, "NO_COLOR": "1"})
 
 
 def kill_at(process: "subprocess.Popen[bytes]", ledger: Path, state: str, after_s: float, before: int) -> bool:

@@ -14,7 +14,7 @@ from comfypipe.errors import ArtifactMissing
 from comfypipe.execution.media import suffix_of
 from comfypipe.execution.provenance import SCHEMA_VERSION, document
 from comfypipe.execution.records import Output, OutputValue, Run, files_in
-from comfypipe.store.files import copy_new, disk_faults, write_whole
+from comfypipe.store.files import copy_new, disk_faults, sweep_partials, write_whole
 
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "video/mp4": ".mp4"}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -27,7 +27,8 @@ def export_run(run: Run, folder: Path, made_by: Mapping[str, JSONObject]) -> Run
 
     An output ``sheet`` becomes ``sheet.png``, several files under one name ``sheet-01.png`` and so on, a plain value
     ``sheet.txt`` (``sheet.data.json`` for lists and objects). Beside each file stands its provenance, ``sheet.json``.
-    A file with other content is never overwritten: the new one is then called ``sheet_2.png``.
+    A file with other content is never overwritten: the new one is then called ``sheet_2.png``. What a process that was
+    killed amid this had left in *folder* is removed.
 
     Args:
         made_by: By SHA-256, what `provenance.provenance_of` says.
@@ -36,6 +37,7 @@ def export_run(run: Run, folder: Path, made_by: Mapping[str, JSONObject]) -> Run
         ArtifactMissing: A stored file is gone.
         StoreError: The folder cannot be written.
     """
+    sweep_partials(folder)
     exporter = _Exporter(run, folder, made_by)
     return replace(run, outputs={name: exporter.value(name, value) for name, value in run.outputs.items()})
 

@@ -3,15 +3,20 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from comfypipe.errors import StoreError
 
 _CHUNK_BYTES = 1 << 20
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
+_ABANDONED_S = 3600.0
+"""Age since the last byte at which a file that was never finished belongs to a process that was killed."""
 
 
 def hash_file(path: Path) -> tuple[str, int]:
@@ -64,6 +69,25 @@ def copy_new(source: Path, destination: Path, sha256: str, *, durable: bool = Tr
                 shutil.copyfile(source, partial)
                 return _settle_new(partial, destination, sha256, durable)
         return destination.is_file() and hash_file(destination)[0] == sha256
+
+
+def sweep_partials(folder: Path) -> None:
+    """
+    Remove what killed processes left half-written in a folder of the user's: files of our own naming, an hour old.
+
+    One that cannot be removed is left: that is no reason to fail.
+    """
+    too_old = time.time() - _ABANDONED_S
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PARTIAL.fullmatch(entry.name):
+                _sweep(entry, too_old)
+
+
+def _sweep(entry: "os.DirEntry[str]", too_old: float) -> None:
+    with suppress(OSError):  # another process finished or removed it
+        if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < too_old:
+            Path(entry.path).unlink()
 
 
 @contextmanager

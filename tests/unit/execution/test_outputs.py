@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +69,28 @@ def test_one_file_takes_the_outputs_name(stored: Store, tmp_path: Path) -> None:
     assert ["sheet.json", "sheet.png"] == names(tmp_path / "out")
     assert (tmp_path / "out" / "sheet.png", "sheet.png") == (run.outputs["sheet"].path, run.outputs["sheet"].filename)
     assert b"sheet" == run.outputs["sheet"].path.read_bytes()
+
+
+def test_what_a_killed_export_left_is_removed_after_an_hour(stored: Store, tmp_path: Path) -> None:
+    """Only what bears our own kind of name and is no link: a young one may still be written, others are the user's."""
+    out, old = tmp_path / "out", time.time() - 3700
+    out.mkdir()
+    ours, young, theirs = ".0123456789abcdef.partial", ".1123456789abcdef.partial", "0123456789abcdef.partial"
+    for name in (ours, young, theirs, ".film.partial"):
+        (out / name).write_bytes(b"half")
+    (out / ".2123456789abcdef.partial").mkdir()
+    for name in (ours, theirs, ".film.partial", ".2123456789abcdef.partial"):
+        os.utime(out / name, (old, old))
+    export_run(a_run(sheet=stored.file(b"sheet")), out, {})
+    left = [
+        ".1123456789abcdef.partial",
+        ".2123456789abcdef.partial",
+        ".film.partial",
+        theirs,
+        "sheet.json",
+        "sheet.png",
+    ]
+    assert left == names(out)
 
 
 def test_several_files_are_numbered(stored: Store, tmp_path: Path) -> None:
