@@ -1,6 +1,7 @@
 """The connections under httpx: kept where they can be, and every way in which they break."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
@@ -369,3 +370,16 @@ def test_a_refusal_is_heard_before_everything_is_sent() -> None:
         return reply.status_code
 
     assert 413 == run(ask())
+
+
+def test_an_end_that_the_loop_has_not_come_to_is_seen() -> None:
+    """A server that went away a moment ago is found to be gone before anything is sent to it."""
+
+    async def ask() -> None:
+        async with talking(saying(OK)) as (peer, client):
+            await client.get("/")
+            peer.writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # the loop has not heard of it yet
+            await client.get("/")
+            assert 2 == peer.connections
+
+    run(ask())
