@@ -138,7 +138,7 @@ async def _until_told(folder: Path, receivers: Receivers, events: int) -> None:
 
 def _rows(folder: Path) -> list[tuple[str, str, int, int | None]]:
     """Return of each event its id, its receiver, when it was stored, and when its first attempt that ended began."""
-    connection = sqlite3.connect(f"file:{folder}/service.sqlite3?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{folder}/service.sqlite3?mode=rw", uri=True)
     try:
         first = "SELECT MIN(started_ms) FROM webhook_attempts WHERE webhook_id = webhook_outbox.id"
         return connection.execute(f"SELECT id, url, created_ms, ({first}) FROM webhook_outbox").fetchall()  # noqa: S608

@@ -120,7 +120,11 @@ class HttpServer:
                 if response.status_code in allowed or not await self._is_overloaded(tries, response):
                     if response.status_code not in allowed:
                         self._refuse(response, asked)
-                    return Reply(response.status_code, self._json(response, asked), retry_after_s(response))
+                    return Reply(
+                        response.status_code,
+                        json_of(response, self.url, asked, "does something else listen there?"),
+                        retry_after_s(response),
+                    )
 
     async def download(self, path: str, params: Mapping[str, str], destination: Path) -> bool:
         """
@@ -240,18 +244,28 @@ class HttpServer:
                 retry_after_s=retry_after_s(response),
             )
 
-    def _json(self, response: httpx.Response, asked: str) -> JSON:
-        if not response.content.strip():
+
+def json_of(response: httpx.Response, url: str, asked: str, hint: str) -> JSON:
+    """
+    Return the JSON that a reply holds; None for an empty one, and for an error's body that is something else.
+
+    Args:
+        url: Who answers.
+        asked: What was asked, as messages say it.
+        hint: What to do about a reply that is no JSON.
+
+    Raises:
+        ProtocolMismatch: It holds none.
+    """
+    if not response.content.strip():
+        return None
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        if response.status_code >= httpx.codes.BAD_REQUEST:
             return None
-        try:
-            return response.json()
-        except (ValueError, RecursionError) as error:
-            if response.status_code >= httpx.codes.BAD_REQUEST:
-                return None
-            kind = response.headers.get("content-type", "no type")
-            raise ProtocolMismatch(
-                f"{self.url} answers {asked} with {kind}, not with JSON", hint="does something else listen there?"
-            ) from error
+        kind = response.headers.get("content-type", "no type")
+        raise ProtocolMismatch(f"{url} answers {asked} with {kind}, not with JSON", hint=hint) from error
 
 
 class _Tries:

@@ -8,7 +8,8 @@ from threading import Event, Thread
 import uvicorn
 
 from comfypipe.engine.server.guard import is_loopback
-from comfypipe.errors import BackendUnavailable, StoreError, UsageError
+from comfypipe.engine.server.listening import listen
+from comfypipe.errors import StoreError, UsageError
 from comfypipe.service.app import create_app
 from comfypipe.service.reading import SmallReads
 from comfypipe.service.settings import ServiceSettings
@@ -37,7 +38,7 @@ def serve(
         StoreError: The database or the folder cannot be used.
     """
     check_host(settings, host)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     server = _Server(settings, listener, on_ready or _nobody)
     try:
         server.run(sockets=[listener])
@@ -58,7 +59,7 @@ def serving(settings: ServiceSettings, *, port: int = 0) -> Iterator[str]:
     Yields:
         The URL, without a path.
     """
-    listener = _listen("127.0.0.1", port)
+    listener = listen("127.0.0.1", port)
     ready = Event()
     server = _Server(settings, listener, lambda _: ready.set())
     thread = Thread(target=server.run_to_end, args=(ready,), name="comfypipe-service", daemon=True)
@@ -131,25 +132,6 @@ class _Server(uvicorn.Server):
 
     def _note(self, failure: BaseException) -> None:
         self.failure = failure
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        # asyncio turns off Nagle's delay (40 ms a reply) only for sockets that say that they are TCP's
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(2048)  # before it, two servers could have the same port
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise BackendUnavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="take another port: --port 0 finds a free one"
-        ) from error
-    return listener
 
 
 def _nobody(_url: str) -> None:

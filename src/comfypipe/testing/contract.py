@@ -73,13 +73,17 @@ class BackendContract:
         assert (RunStatus.COMPLETED, None) == (result.status, result.error)
         keys = {each.node_id: (each.key, each.kind) for each in result.files}
         preview = {"preview": ("images", "temp")} if self.keeps_previews else {}
-        assert preview | {
-            "picture": ("images", "output"),
-            "animation": ("images", "output"),
-            "video": ("images", "output"),
-            "sound": ("audio", "output"),
-            "latent": ("latents", "output"),
-        } == keys
+        assert (
+            preview
+            | {
+                "picture": ("images", "output"),
+                "animation": ("images", "output"),
+                "video": ("images", "output"),
+                "sound": ("audio", "output"),
+                "latent": ("latents", "output"),
+            }
+            == keys
+        )
         for each in result.files:
             assert (await fetched(backend, each, tmp_path)).startswith(_MAGIC.get(each.node_id, b""))
         assert ["seven"] == result.values["text"]["text"]

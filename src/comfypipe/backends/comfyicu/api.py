@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from comfypipe._types import JSON, JSONObject
+from comfypipe._types import JSONObject
 from comfypipe.backends.comfyicu.failures import words_of
 from comfypipe.backends.comfyicu.timing import ApiTiming
-from comfypipe.backends.http import Reply, retry_after_s
+from comfypipe.backends.http import Reply, json_of, retry_after_s
 from comfypipe.errors import (
     AuthenticationFailed,
     BackendError,
@@ -167,12 +167,13 @@ class RunsApi:
         return response, None
 
     def _reply(self, response: httpx.Response, request: str) -> Reply:
+        body = json_of(response, self.url, request, _NOT_THERE)
         if response.status_code in _REFUSED_KEY:
             raise AuthenticationFailed(
-                f"{self.url} answers HTTP {response.status_code}: {words_of(self._json(response, request))}",
+                f"{self.url} answers HTTP {response.status_code}: {words_of(body)}",
                 hint="is the key (COMFYICU_API_KEY, or what key_env names) right, and still valid?",
             )
-        return Reply(response.status_code, self._json(response, request))
+        return Reply(response.status_code, body)
 
     def _meaning(self, error: httpx.TransportError | httpx.DecodingError) -> _Unreachable:
         words = str(error) or type(error).__name__
@@ -184,19 +185,6 @@ class RunsApi:
             return BackendUnavailable(f"{self.url} cannot be trusted: {words}", hint="does it speak https?")
         hint = _NOT_THERE if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else "it may be in trouble"
         return BackendUnavailable(f"{self.url} cannot be reached: {words}", hint=hint)
-
-    def _json(self, response: httpx.Response, request: str) -> JSON:
-        if not response.content.strip():
-            return None
-        try:
-            return response.json()
-        except (ValueError, RecursionError) as error:
-            if response.status_code >= httpx.codes.BAD_REQUEST:
-                return None
-            kind = response.headers.get("content-type", "no type")
-            raise ProtocolMismatch(
-                f"{self.url} answers {request} with {kind}, not with JSON", hint=_NOT_THERE
-            ) from error
 
     def _overloaded(self, response: httpx.Response | None, request: str) -> BackendUnavailable:
         status = response.status_code if response is not None else 0

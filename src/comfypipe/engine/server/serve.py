@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.server.app import create_app
 from comfypipe.engine.server.guard import is_loopback
-from comfypipe.errors import BackendUnavailable
+from comfypipe.engine.server.listening import listen
 
 if TYPE_CHECKING:
     from comfypipe.engine.server.faults.faults import Faults
@@ -42,7 +42,7 @@ def serve(
     Raises:
         BackendUnavailable: The port cannot be had.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     _server(engine, listener, jobs_api, faults, on_ready or _nobody).run(sockets=[listener])
 
 
@@ -57,7 +57,7 @@ def serving(engine: Engine, *, jobs_api: bool = False, faults: "Faults | None" =
     Yields:
         The URL.
     """
-    listener = _listen("127.0.0.1", port)
+    listener = listen("127.0.0.1", port)
     ready = Event()
     urls: list[str] = []
 
@@ -120,25 +120,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        # asyncio turns off Nagle's delay (40 ms a reply) only for sockets that say that they are TCP's
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen()  # before it, two servers could have the same port
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise BackendUnavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="take another port: --port 0 finds a free one"
-        ) from error
-    return listener
 
 
 def _nobody(_url: str) -> None:
