@@ -5,12 +5,15 @@ The server is `comfypipe engine`, in a process of its own; every prompt is anoth
 client posts all prompts, waits on the WebSocket for all, and fetches all outputs, eight or thirty-two at once. The
 example's loop is what ComfyUI's own WebSocket example does: submit, wait, fetch, one prompt after the other. In turns,
 so that a busy machine slows all of them; the figures are medians of the rounds.
+
+With COMFYUI_URL set, that server is measured with in place of our own.
 """
 
 import asyncio
 import json
 import os
 import resource
+import secrets
 import statistics
 import subprocess
 import sys
@@ -18,8 +21,8 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -42,7 +45,8 @@ SINGLE = 30
 WHOLE = 7
 COMFY_CLI = "comfy-cli==1.23.0"
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / ".comfypipe" / "benchmarks"
-COLOURS = count(1)
+COLOURS = count(secrets.randbelow(1 << 23))
+"""Others each time: a server that runs on must not know them."""
 Way: TypeAlias = Callable[[], Awaitable[None]]
 FILES = {
     "pyproject.toml": "[tool.comfypipe]\n",
@@ -337,18 +341,29 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
+@contextmanager
+def served() -> Iterator[str]:
+    """Give the URL of the server to measure with."""
+    given = os.environ.get("COMFYUI_URL")
+    if given:
+        yield given.rstrip("/")
+        return
+    with engine_process() as server:
+        yield server.url
+
+
 def main() -> None:
     """Print the tables, or those named on the command line."""
     wanted = sys.argv[1:] or ["throughput", "latency", "processes"]
     tables = {"throughput": throughput, "latency": latency, "processes": processes}
-    with tempfile.TemporaryDirectory() as name, engine_process() as server:
+    with tempfile.TemporaryDirectory() as name, served() as url:
         root, folder = Path(name) / "project", Path(name) / "fetched"
         folder.mkdir()
         for file, text in FILES.items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).write_text(text)
         for each in wanted:
-            print(tables[each](server.url, root, folder), end="\n\n", flush=True)
+            print(tables[each](url, root, folder), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":
