@@ -132,7 +132,7 @@ async def assert_made(flow_run: FlowRun, project_copy: Path) -> None:
 
 async def assert_cancelled(deployment: DeploymentResponse, project_copy: Path) -> None:
     """A flow run that is cancelled in Prefect, in the middle of its fan-out, stops its prompts; the ledger says so."""
-    flow_run_id = await start(deployment, size=1024, colours=COLOURS)
+    flow_run_id = await start(deployment, size=2048, colours=COLOURS)
     async with Project.load(project_copy) as project:
         await begun(project, 3)
         async with get_client() as client:
