@@ -77,11 +77,13 @@ class RunHandle:
 
     Attributes:
         server: Which server of the backend has it, where there are several.
+        accelerator: Which of those wanted it was given, by the name in the submission; None where nobody says.
     """
 
     prompt_id: str
     server: str | None = None
     remote_id: str | None = None
+    accelerator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ class Tries:
         self._down_since: float | None = None
         self._collecting = False
         self._accelerator = job.accelerator
+        self._used: str | None = None
 
     async def until_done(self) -> JobResult:
         """Return what the job gave; when this is cancelled, nothing is left running or in doubt that can be reached."""
@@ -146,7 +147,7 @@ class Tries:
                     # What has run makes room for the next one at once: a server is not kept waiting for its files.
                     async with self._execution.slots:
                         attempt = await self.begin()
-                        self._down_since = None
+                        self._down_since, self._used = None, attempt.handle.accelerator
                         result = await self._ended(attempt)
                     return await self._finish(attempt, result)
                 except ComfypipeError as error:
@@ -196,7 +197,7 @@ class Tries:
             await self._give_up(error)
             raise error
         if isinstance(error, OutOfMemory):
-            self._accelerator = self._accelerator[1:]
+            self._accelerator = _without(self._accelerator, self._used)
         self._waits += 1
         delay_s = self._execution.patience.delay_s(self._waits)
         if isinstance(error, BackendUnavailable) and error.retry_after_s is not None:
@@ -231,3 +232,10 @@ class Tries:
 
     def _tell(self, progress: NodeProgress) -> None:
         self._execution.listener(JobProgress(self._run.id, self._job.step_id, self._job.item, progress))
+
+
+def _without(wanted: tuple[str, ...], used: str | None) -> tuple[str, ...]:
+    """Return the accelerators that are left: without the one that had too little memory, the first if nobody says."""
+    if used not in wanted:
+        return wanted[1:]
+    return tuple(each for each in wanted if each != used)

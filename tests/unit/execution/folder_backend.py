@@ -38,6 +38,7 @@ class FolderBackend:
 
     Attributes:
         hold: Prompts stay queued until `serve` is called, or a process that serves the folder comes to them.
+        knows: The accelerators that it has, and says which of them a prompt was given; empty for one that says nothing.
         hook: Is called before and after what the backend does: the place for faults.
     """
 
@@ -45,6 +46,7 @@ class FolderBackend:
     simulated: bool = False
     takes_urls: bool = False
     hold: bool = False
+    knows: tuple[str, ...] = ()
     hook: Hook = no_hook
     url: str = "folder:"
     nodes: Mapping[str, Any] | None = None
@@ -61,14 +63,16 @@ class FolderBackend:
         self.hook("before submit", submission.prompt_id)
         self.submissions.append(submission)
         files = {file.name: file.path.read_bytes().hex() if file.path else None for file in submission.files}
-        request = {"prompt": submission.prompt, "files": files, "accelerator": list(submission.accelerator)}
+        used = next((each for each in submission.accelerator if each in self.knows), None)
+        accelerators = list(submission.accelerator) if used is None else [used]
+        request = {"prompt": submission.prompt, "files": files, "accelerator": accelerators}
         place = self.folder / "prompts" / f"{submission.prompt_id}.json"
         write(place, json.dumps(request).encode())
         self.hook("amid submit", submission.prompt_id)
         if not self.hold:
             serve(self.folder)
         self.hook("after submit", submission.prompt_id)
-        return RunHandle(submission.prompt_id, server="folder-1", remote_id=submission.prompt_id[:8])
+        return RunHandle(submission.prompt_id, "folder-1", submission.prompt_id[:8], used)
 
     async def find(self, prompt_id: str, server: str | None = None) -> RunHandle | None:
         """Return the handle of what lies in the folder."""

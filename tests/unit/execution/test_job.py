@@ -236,6 +236,13 @@ def test_out_of_memory_moves_on_to_the_next_accelerator(setting: Setting) -> Non
     assert [["L4", "A100", "H100"], ["A100", "H100"]] == [each.accelerator for each in setting.attempts()]
 
 
+def test_out_of_memory_drops_the_accelerator_that_was_used(setting: Setting) -> None:
+    """A backend that does not know the first choice took the second: that one is not tried again."""
+    setting.backend.knows = ("L4", "A100")
+    run_in(setting, job=memory_job("H200", "L4", "A100"))
+    assert [("H200", "L4", "A100"), ("H200", "A100")] == [each.accelerator for each in setting.backend.submissions]
+
+
 @pytest.mark.parametrize("accelerators", [(), ("L4",)])
 def test_out_of_memory_on_the_last_accelerator_is_final(setting: Setting, accelerators: tuple[str, ...]) -> None:
     """Where the manifest names no larger one, another try would end the same."""

@@ -14,6 +14,11 @@ def known_accelerators(wanted: Sequence[str], offered: Sequence[str]) -> tuple[s
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
+def name_wanted(wanted: Sequence[str], known: str | None) -> str | None:
+    """Return under which name an accelerator was wanted that a runs API knows as *known*."""
+    return next((each for each in wanted if known is not None and _plain(each) == _plain(known)), None)
+
+
 def _plain(name: str) -> str:
     """Return a name without what people write differently: ``a100-80gb`` is ``A100_80GB``."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

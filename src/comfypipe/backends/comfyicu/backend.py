@@ -9,7 +9,7 @@ import httpx
 
 from comfypipe._types import JSONObject
 from comfypipe.backends.base import InputFile, OnProgress, OutputFile, RunHandle, RunResult, Submission
-from comfypipe.backends.comfyicu.accelerators import known_accelerators
+from comfypipe.backends.comfyicu.accelerators import known_accelerators, name_wanted
 from comfypipe.backends.comfyicu.address import ApiAddress
 from comfypipe.backends.comfyicu.api import RunsApi
 from comfypipe.backends.comfyicu.failures import is_about_accelerator, refusal
@@ -163,7 +163,8 @@ class ComfyICUBackend:
                 f"/workflows/{workflow_id}/runs", body, idempotency_key=own_key if offer.ours else None
             )
             if reply.status in (httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED):
-                return self._known(submission.prompt_id, workflow_id, parse_created(reply.body))
+                known = self._known(submission.prompt_id, workflow_id, parse_created(reply.body))
+                return replace(known, accelerator=name_wanted(submission.accelerator, accelerator))
             if accelerator == accelerators[-1] or not is_about_accelerator(reply.body):
                 break
         raise refusal(reply.status, reply.body, self._address.base)

@@ -155,7 +155,7 @@ class OpenFleet:
     # Following
 
     def _follow(self, member: Member, run: FollowedRun) -> FollowedRun:
-        run.handle = replace(run.handle, server=member.name)
+        run.handle = replace(run.handle, server=member.name, accelerator=member.server.accelerator)
         member.runs[run.handle.prompt_id] = run
         run.start(lambda each: self._watch(member, each))
         return run

@@ -174,17 +174,16 @@ def test_a_connection_that_breaks_amid_polls_costs_nothing(api: RunsApi) -> None
 
 
 def test_the_first_accelerator_that_the_api_knows_is_taken(open_client: Open, api: RunsApi) -> None:
-    """Unknown ones are passed over, refused ones too; when none is left, that is said."""
+    """Unknown ones are passed over, refused ones too; the handle names it; when none is left, that is said."""
 
-    def on(*wanted: str) -> str | None:
+    def on(*wanted: str) -> tuple[str | None, str | None]:
         prompt = Submission(str(uuid4()), picture_prompt(11), accelerator=wanted)
-        use(open_client(), lambda client: client.submit(prompt))
-        shown: str | None = [*api.runs.values()][-1]["accelerator"]
-        return shown
+        handle = use(open_client(), lambda client: client.submit(prompt))
+        return [*api.runs.values()][-1]["accelerator"], handle.accelerator
 
-    assert "A100_40GB" == on("RTX_9000", "a100-40gb", "H100")
+    assert ("A100_40GB", "a100-40gb") == on("RTX_9000", "a100-40gb", "H100")
     api.quirks.unknown_accelerators = ("A100_40GB",)
-    assert "H100" == on("a100-40gb", "H100")
+    assert ("H100", "H100") == on("a100-40gb", "H100")
     for wanted in (("RTX_9000",), ("A100_40GB",)):
         with pytest.raises(BackendRejected, match="accelerator"):
             on(*wanted)
