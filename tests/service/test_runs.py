@@ -318,3 +318,13 @@ def test_runs_that_end_together_are_all_told(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert {number: f"COMPLETED n{number}" for number in range(40)} == results
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_a_name_that_no_database_keeps_is_refused(client: Client, name: str) -> None:
+    """NUL characters and halves of surrogate pairs in a name are an invalid request; in a prompt they are data."""
+    headers = {"Content-Type": "application/json"}
+    for field, status in (("name", 400), ("metadata", 200)):
+        value = {"is": name} if field == "metadata" else name
+        content = json.dumps({"prompt": picture_prompt(), field: value})
+        assert status == client.http.post("/workflows/w/runs", content=content, headers=headers).status_code

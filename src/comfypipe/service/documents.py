@@ -39,6 +39,7 @@ def json_body(schema: JSONObject, example: JSONObject | None = None) -> JSONObje
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+_TEXT = "^[^\\u0000]*$"  # PostgreSQL keeps no NUL character
 _URL = {
     "type": "string",
     "maxLength": 4096,
@@ -79,7 +80,7 @@ RUN_REQUEST: JSONObject = {
         },
         "webhook": {"anyOf": [_URL, {"type": "null"}], "description": "POSTed the run object at its start and end."},
         "accelerator": {"enum": [*ACCELERATORS, None]},
-        "name": {"type": ["string", "null"], "maxLength": 256},
+        "name": {"type": ["string", "null"], "maxLength": 256, "pattern": _TEXT},
         "tags": {
             "type": ["array", "null"],
             "items": {"type": "string", "minLength": 1, "maxLength": 64},
@@ -104,8 +105,8 @@ RUN_EXAMPLE: JSONObject = {
 WORKFLOW_REQUEST: JSONObject = {
     "type": "object",
     "properties": {
-        "name": {"type": ["string", "null"], "maxLength": 256},
-        "description": {"type": ["string", "null"], "maxLength": 4096},
+        "name": {"type": ["string", "null"], "maxLength": 256, "pattern": _TEXT},
+        "description": {"type": ["string", "null"], "maxLength": 4096, "pattern": _TEXT},
         "tags": {
             "type": ["array", "null"],
             "items": {"type": "string", "minLength": 1, "maxLength": 64},

@@ -19,6 +19,7 @@ MAX_DEPTH = 64
 """How deep JSON may nest: real prompts stay below 10."""
 
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _MAX_URL = 4096
 _MAX_NAME = 256
 _MAX_DESCRIPTION = 4096
@@ -208,6 +209,8 @@ def _accelerator(given: JSON, settings: ServiceSettings) -> str | None:
 def _text(given: str | None, what: str, longest: int) -> str | None:
     if given is not None and len(given) > longest:
         raise _invalid(f"{what} takes at most {longest} characters")
+    if given is not None and _NO_TEXT.search(given):
+        raise _invalid(f"{what} has a NUL character, or half of a surrogate pair: not every database keeps those")
     return given
 
 

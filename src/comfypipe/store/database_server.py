@@ -19,6 +19,7 @@ _LOCK = 0x636F6D66  # "comf": what all processes of ours that use one database t
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 _TURN = f"SELECT pg_advisory_xact_lock({_LOCK})"
 _LOCK_NOT_AVAILABLE = "55P03"
+_NOWHERE = "\ufdd0\ufdd0"  # noncharacters of Unicode: nothing that is stored has them
 
 _text = cache(sa.text)
 """Statements are parsed once; their texts are constants of the program."""
@@ -31,7 +32,7 @@ class ServerConnection:
         self._connection = connection
 
     def execute(self, sql: str, values: Values | None = None) -> list[dict[str, Any]]:
-        result = self._connection.execute(_text(sql), values)
+        result = self._connection.execute(_text(sql), _searchable(values))
         return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
     def change(self, sql: str, values: Values | None = None) -> int:
@@ -132,6 +133,13 @@ class ServerDatabase:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _searchable(values: Values | None) -> Values | None:
+    """Return values to look for: PostgreSQL keeps no NUL character, and refuses one even in what is only compared."""
+    if values is None or not any(isinstance(each, str) and "\0" in each for each in values.values()):
+        return values
+    return {name: each.replace("\0", _NOWHERE) if isinstance(each, str) else each for name, each in values.items()}
 
 
 def _field(error: DBAPIError, name: str) -> str | None:
