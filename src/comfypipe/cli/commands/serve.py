@@ -26,7 +26,9 @@ Data: TypeAlias = Annotated[
 ]
 Database: TypeAlias = Annotated[
     str | None,
-    typer.Option("--db", metavar="URL", help="Another database than a SQLite file in --data.", show_default=False),
+    typer.Option(
+        "--db", metavar="URL", help="Another database than a SQLite file in --data: postgresql://…", show_default=False
+    ),
 ]
 
 
