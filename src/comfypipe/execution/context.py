@@ -16,7 +16,7 @@ from comfypipe.project import ProjectLayout
 from comfypipe.store.artifacts import ArtifactStore
 from comfypipe.store.ledger import Ledger
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 _FOR_A_SLOT = 2
 
 
