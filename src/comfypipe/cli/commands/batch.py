@@ -132,12 +132,15 @@ def run(
         names=names,
         results="parquet" if results == "parquet" else "jsonl",
     )
-    time_s = parse_duration(max_time) if max_time is not None else None
-    limits = Limits(concurrency, max_failures, max_runs, time_s, max_cost)
+    limits = Limits(concurrency, max_failures, max_runs, _seconds(max_time), max_cost)
     console = Console(as_json=as_json, quiet=quiet)
     if dry_run:
         return _in_project(project, lambda opened: _look(console, opened, request))
     return _in_project(project, lambda opened: _begin(console, opened, request, limits, fresh=new))
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
 
 
 @group.command()
@@ -155,8 +158,7 @@ def resume(
     """Go on with a batch: what is not done, and what failed in a way that may pass."""
     from comfypipe.batch.limits import Limits
 
-    time_s = parse_duration(max_time) if max_time is not None else None
-    limits = Limits(concurrency, max_failures, max_runs, time_s, max_cost)
+    limits = Limits(concurrency, max_failures, max_runs, _seconds(max_time), max_cost)
     console = Console(as_json=as_json, quiet=quiet)
     return _in_project(project, lambda opened: _go_on(console, opened, batch_id, limits))
 
@@ -175,8 +177,7 @@ def retry_failed(
     """Go on with a batch, and try all its failed rows again: after their cause was mended."""
     from comfypipe.batch.limits import Limits
 
-    time_s = parse_duration(max_time) if max_time is not None else None
-    limits = Limits(concurrency, max_failures, None, time_s, max_cost, retry_failed=True)
+    limits = Limits(concurrency, max_failures, None, _seconds(max_time), max_cost, retry_failed=True)
     console = Console(as_json=as_json, quiet=quiet)
     return _in_project(project, lambda opened: _go_on(console, opened, batch_id, limits))
 
