@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from comfypipe.backends.comfyui.watch import Timing
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.registry import Folders
 from comfypipe.engine.server.serve import serving
-from comfypipe.errors import ServerStateLost
+from comfypipe.errors import ServerStateLost, SubmissionUnknown
 from comfypipe.testing import BackendContract, picture_prompt
 
 
@@ -44,8 +44,15 @@ class TestFleetOfOne(BackendContract):
 
 async def until_done(fleet: FleetBackend, colour: int) -> Path:
     """Run a prompt, and once more when its server is lost; return where its file was fetched to."""
+    submission = Submission(str(uuid4()), picture_prompt(colour))
     try:
-        result = await fleet.wait(await fleet.submit(Submission(str(uuid4()), picture_prompt(colour))))
+        handle = await fleet.submit(submission)
+    except SubmissionUnknown:  # the server went before its reply came
+        handle = await fleet.find(submission.prompt_id)
+    try:
+        if handle is None:
+            raise ServerStateLost("no server has it")
+        result = await fleet.wait(handle)
     except ServerStateLost:
         return await until_done(fleet, colour)
     assert RunStatus.COMPLETED == result.status
@@ -59,13 +66,13 @@ def test_server_lost_amid_a_batch_loses_no_run(tmp_path: Path) -> None:
         timing = Timing(poll_s=0.1, unreachable_s=0.3)
         servers = [Server(ComfyUIBackend(url, timing=timing), url) for url in urls]
         fleet = FleetBackend(servers, timing=FleetTiming(lost_s=0.5, first_probe_s=0.1))
-        runs = [asyncio.ensure_future(until_done(fleet, colour)) for colour in range(60)]
-        await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.to_thread(leaving.close)
-        assert 60 == len(await asyncio.gather(*runs))
-        states = {each.name: each.state for each in fleet.status()}
-        await fleet.close()
-        return states
+        async with AsyncExitStack() as after, asyncio.TaskGroup() as group:
+            after.push_async_callback(fleet.close)
+            runs = [group.create_task(until_done(fleet, colour)) for colour in range(60)]
+            await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.to_thread(leaving.close)
+            await asyncio.wait(runs)
+            return {each.name: each.state for each in fleet.status()}
 
     with ExitStack() as leaving, serving(engine_in(tmp_path / "b")) as staying:
         gone = leaving.enter_context(serving(engine_in(tmp_path / "a")))
