@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from comfypipe.backends.base import Backend, RunStatus, Submission
+from comfypipe.backends.base import Backend, RunHandle, RunStatus, Submission
 from comfypipe.backends.comfyui import ComfyUIBackend
 from comfypipe.backends.comfyui.fleet import FleetBackend
 from comfypipe.backends.comfyui.health import FleetTiming, ServerState
@@ -45,18 +45,23 @@ class TestFleetOfOne(BackendContract):
 async def until_done(fleet: FleetBackend, colour: int) -> Path:
     """Run a prompt, and once more when its server is lost; return where its file was fetched to."""
     submission = Submission(str(uuid4()), picture_prompt(colour))
+    handle = await submitted(fleet, submission)
     try:
-        handle = await fleet.submit(submission)
-    except SubmissionUnknown:  # the server went before its reply came
-        handle = await fleet.find(submission.prompt_id)
-    try:
-        if handle is None:
-            raise ServerStateLost("no server has it")
-        result = await fleet.wait(handle)
+        result = await fleet.wait(handle) if handle else None
     except ServerStateLost:
+        result = None
+    if result is None:
         return await until_done(fleet, colour)
     assert RunStatus.COMPLETED == result.status
     return Path(result.files[0].filename)
+
+
+async def submitted(fleet: FleetBackend, submission: Submission) -> RunHandle | None:
+    """Submit a prompt; None when its server went before it answered, and no other one has it."""
+    try:
+        return await fleet.submit(submission)
+    except SubmissionUnknown:
+        return await fleet.find(submission.prompt_id)
 
 
 def test_server_lost_amid_a_batch_loses_no_run(tmp_path: Path) -> None:
