@@ -1,6 +1,7 @@
 """Limits of a running service: how often, how large, how deep."""
 
 import json
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -111,3 +112,17 @@ def test_deep_json_is_refused_everywhere(service: ServeProcess, operation: objec
     assert {"error", "message"} <= set(json.loads(reply.content))
     with client_of(service.url) as client:
         assert 200 == client.http.get("/workflows").status_code
+
+
+def test_it_opens_as_many_files_as_it_may(tmp_path: Path) -> None:
+    """A shell's small limit is raised: connections to receivers count as files."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, most))
+    try:
+        with serve_process(tmp_path / "data", "--no-auth") as service:
+            assert service.process
+            soft, _ = resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert min(1 << 16, most) == soft

@@ -19,7 +19,7 @@ from comfypipe.downloads.urls import Location, read_url
 Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a host, as text; raises OSError when it has none."""
 
-_CONNECTIONS = 64
+_CONNECTIONS = 100
 _KEEPALIVE_S = 15.0
 
 

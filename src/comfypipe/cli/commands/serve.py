@@ -1,6 +1,7 @@
 """``comfypipe serve``: the runs API, for clients of ComfyICU and of our own."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -30,6 +31,8 @@ Database: TypeAlias = Annotated[
         "--db", metavar="URL", help="Another database than a SQLite file in --data: postgresql://…", show_default=False
     ),
 ]
+
+_OPEN_FILES = 1 << 16
 
 
 def serve(
@@ -121,6 +124,7 @@ def _serve(settings: "ServiceSettings", host: str, port: int, console: Console) 
         console.line({"url": url, "base_url": f"{url}/api/v1", "pid": os.getpid()})
         console.say(f"listening on {url}/api/v1" + ("" if settings.authenticate else ", without keys"))
 
+    _allow_connections()
     # SIGTERM ends it as Ctrl-C does; uvicorn sends on what it caught, once it has shut down.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -129,6 +133,14 @@ def _serve(settings: "ServiceSettings", host: str, port: int, console: Console) 
         console.say("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _allow_connections() -> None:
+    """Take as many open files as are to be had: many shells give 1,024, and a connection to each receiver is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def served_project(folder: Path | None) -> "ProjectLayout | None":

@@ -38,3 +38,15 @@ def logged(connection: Connection, webhook_id: str) -> list[Attempt]:
     """Return the attempts at an event, oldest first."""
     query = "SELECT started_ms, duration_ms, status, error FROM webhook_attempts WHERE webhook_id = :id ORDER BY id"
     return [Attempt(**row) for row in connection.execute(query, {"id": webhook_id})]
+
+
+def recent(connection: Connection) -> list[tuple[str, str, int]]:
+    """Return tenant, URL and duration, in ms, of the newest attempts, oldest first."""
+    rows = connection.execute(_RECENT, {"limit": _RECENT_ATTEMPTS})
+    return [(row["tenant"], row["url"], row["duration_ms"]) for row in reversed(rows)]
+
+
+_RECENT_ATTEMPTS = 4096
+_RECENT = """
+    SELECT tenant, url, duration_ms FROM webhook_attempts JOIN webhook_outbox ON webhook_outbox.id = webhook_id
+    ORDER BY webhook_attempts.id DESC LIMIT :limit"""

@@ -38,7 +38,7 @@ _PROMPT_S = 2.0
 """An attempt that is over by then holds nobody up."""
 
 _TIDY_S = 3600.0
-_MOST_AT_ONCE = 768
+_MOST_AT_ONCE = 1536
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Deliverer:
         self._position = 0
         self._looked_s = self._tidied_s = float("-inf")
         self._news = True
+        self._recalled = False
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -108,6 +109,7 @@ class Deliverer:
             return
         self._news, self._looked_s = False, now_s
         try:
+            await self._recall()
             found, letters = await self._worker.read(self._read_new)
             if now_s - self._tidied_s > _TIDY_S:
                 self._tidied_s = now_s
@@ -120,6 +122,14 @@ class Deliverer:
             self._position = max(self._position, event.position)
             self._positions[event.id] = event.position
             self._put_off(event)
+
+    async def _recall(self) -> None:
+        """Learn which receivers an earlier process found to be slow: what it left under way goes to those, mostly."""
+        if self._recalled:
+            return
+        for tenant, url, duration_ms in await self._worker.read(attempts.recent):
+            self._queue.recall(lane_of(tenant, url), prompt=duration_ms < 1000 * _PROMPT_S)
+        self._recalled = True
 
     def _read_new(self, connection: Connection) -> tuple[list[Event], dict[str, _Letter]]:
         """Return the events that became pending and, while they are few, what is sent for each, which saves a look."""
@@ -191,7 +201,7 @@ class Deliverer:
         started_ms, began_s = now_ms(), time.monotonic()
         signing = secrets.derived(self._key, letter.signing)
         headers = signed_headers(letter.body, signing, webhook_id=event.id, timestamp=started_ms // 1000)
-        answer = await sender.send(lane_of(event), event.url, headers, letter.body)
+        answer = await sender.send(lane_of(event.tenant, event.url), event.url, headers, letter.body)
         duration_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(started_ms, duration_ms, answer.status, answer.error)
         verdict = judge(answer, event.tries + 1, now_ms())

@@ -19,7 +19,7 @@ from comfypipe.service.webhooks.outbox import Event
 Lane: TypeAlias = tuple[str, str]
 """A tenant, and the origin of a URL."""
 
-LANE_MOST, SLOW_LANE_MOST = 16, 60
+LANE_MOST, SLOW_LANE_MOST = 16, 96
 """How many attempts a lane has at once; less than its connections, of which each costs a little at every request."""
 
 _REMEMBERED_LANES = 4096
@@ -63,10 +63,10 @@ class _LaneState:
         return (self.first or self.again).popleft()
 
 
-def lane_of(event: Event) -> Lane:
-    """Return the lane that an event waits in."""
-    parts = urlsplit(event.url)
-    return event.tenant, f"{parts.scheme}://{parts.netloc}".lower()
+def lane_of(tenant: str, url: str) -> Lane:
+    """Return the lane that a tenant's events for *url* wait in."""
+    parts = urlsplit(url)
+    return tenant, f"{parts.scheme}://{parts.netloc}".lower()
 
 
 class DeliveryQueue:
@@ -78,9 +78,9 @@ class DeliveryQueue:
     """
 
     def __init__(self, at_once: int) -> None:
-        eighths = {Trust.SLOW_AGAIN: 1, Trust.SLOW: 4, Trust.NEW: 6, Trust.PROMPT: 8}
-        self._most = {trust: _share(at_once, each) for trust, each in eighths.items()}
-        self._for_a_tenant = _share(at_once, 5)  # more than slow lanes get: its own prompt ones have room beside them
+        sixteenths = {Trust.SLOW_AGAIN: 1, Trust.SLOW: 8, Trust.NEW: 12, Trust.PROMPT: 16}
+        self._most = {trust: _share(at_once, each) for trust, each in sixteenths.items()}
+        self._for_a_tenant = _share(at_once, 10)  # more than slow lanes get: its own prompt ones have room beside them
         self._lanes: OrderedDict[Lane, _LaneState] = OrderedDict()
         self._open: OrderedDict[Lane, None] = OrderedDict()
         self._tenants: Counter[str] = Counter()
@@ -88,9 +88,13 @@ class DeliveryQueue:
         self._running: Counter[Trust] = Counter()
         self._held: dict[str, deque[Event]] = {}
 
+    def recall(self, lane: Lane, *, prompt: bool) -> None:
+        """Note how the last attempt of a lane went that an earlier process made."""
+        self._lanes.setdefault(lane, _LaneState()).trust = Trust.PROMPT if prompt else Trust.SLOW
+
     def put(self, event: Event) -> None:
         """Add an event at the end of its lane."""
-        lane = lane_of(event)
+        lane = lane_of(event.tenant, event.url)
         state = self._lanes.setdefault(lane, _LaneState())
         state.line(event).append(event)
         self._sort_in(lane, state)
@@ -108,7 +112,7 @@ class DeliveryQueue:
 
     def slow(self, event: Event) -> None:
         """Note that an attempt that is under way takes long."""
-        lane = lane_of(event)
+        lane = lane_of(event.tenant, event.url)
         state = self._lanes[lane]
         state.trust = Trust.SLOW
         self._running[self._trusted_with[event.id]] -= 1
@@ -117,16 +121,16 @@ class DeliveryQueue:
 
     def done(self, event: Event, *, prompt: bool) -> None:
         """Note that an attempt is over; *prompt*: whether that was soon."""
-        lane = lane_of(event)
+        lane = lane_of(event.tenant, event.url)
         state = self._lanes[lane]
         state.running -= 1
         state.trust = Trust.PROMPT if prompt else Trust.SLOW
         self._running[self._trusted_with.pop(event.id)] -= 1
         self._tenants[lane[0]] -= 1
         for held in reversed(self._held.pop(event.run_id)):
-            other = self._lanes.setdefault(lane_of(held), _LaneState())
+            other = self._lanes.setdefault(lane_of(held.tenant, held.url), _LaneState())
             other.line(held).appendleft(held)
-            self._sort_in(lane_of(held), other)
+            self._sort_in(lane_of(held.tenant, held.url), other)
         self._sort_in(lane, state)
         self._forget_lanes()
 
@@ -170,5 +174,5 @@ class DeliveryQueue:
                 del self._lanes[lane]
 
 
-def _share(of: int, eighths: int) -> int:
-    return max(1, of * eighths // 8)
+def _share(of: int, sixteenths: int) -> int:
+    return max(1, of * sixteenths // 16)

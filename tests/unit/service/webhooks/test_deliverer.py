@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.unit.service.webhooks.receiver import Receiver, receiving, until
 
@@ -17,8 +18,9 @@ from comfypipe.service.webhooks import attempts, outbox, secrets, urls
 from comfypipe.service.webhooks.attempts import Attempt
 from comfypipe.service.webhooks.deliverer import Deliverer
 from comfypipe.service.webhooks.outbox import Event
-from comfypipe.service.webhooks.queue import SLOW_LANE_MOST
+from comfypipe.service.webhooks.queue import LANE_MOST, SLOW_LANE_MOST
 from comfypipe.service.webhooks.secrets import SigningKey
+from comfypipe.store.connection import Connection
 from comfypipe.store.worker import DatabaseWorker
 from comfypipe.webhooks import verify
 
@@ -219,6 +221,29 @@ def test_receivers_that_never_answer_hold_nobody_up(tmp_path: Path) -> None:
             (webhook_id,) = await box.add(alive.url, "a1")
             assert "delivered" == (await box.ended(webhook_id)).state
             assert SLOW_LANE_MOST == len(silent.received)
+
+    asyncio.run(run())
+
+
+def test_what_was_found_out_about_a_receiver_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To one that was silent as much goes at once, from the start, as to one that is found to be silent."""
+    monkeypatch.setattr("comfypipe.service.webhooks.deliverer._PROMPT_S", 30.0)  # none is found to be so here
+
+    def left(url: str) -> Callable[[Connection], None]:
+        def store(connection: Connection) -> None:
+            for number in range(2 * LANE_MOST):
+                webhook_id = outbox.enqueue(connection, "anna", f"s{number}", "run.completed", url, b"{}")
+            attempts.log(connection, webhook_id, Attempt(now_ms(), 40_000, None, "no answer within 40 s"))
+
+        return store
+
+    async def run() -> None:
+        async with receiving(None) as silent:
+            worker = DatabaseWorker(tmp_path / "service.sqlite3", SERVICE)
+            await worker.write(left(silent.url))
+            await worker.close()
+            async with delivering(tmp_path, silent, timeout_s=60.0):
+                await until(lambda: len(silent.received) == 2 * LANE_MOST)
 
     asyncio.run(run())
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfypipe.service.webhooks.outbox import PENDING, Event
-from comfypipe.service.webhooks.queue import LANE_MOST, DeliveryQueue, lane_of
+from comfypipe.service.webhooks.queue import LANE_MOST, SLOW_LANE_MOST, DeliveryQueue, lane_of
 
 
 def event(number: int, *, host: str = "a", tenant: str = "t", run: str | None = None) -> Event:
@@ -25,8 +25,7 @@ def take_all(queue: DeliveryQueue) -> list[Event]:
 
 def test_a_lane_is_a_tenant_and_an_origin() -> None:
     """Paths and the case of hosts make no difference; schemes, ports and tenants do."""
-    one = event(1)
-    assert ("t", "https://a.example") == lane_of(one)
+    assert ("t", "https://a.example") == lane_of("t", "https://A.example/hook/1")
 
 
 def test_lanes_take_turns() -> None:
@@ -62,6 +61,15 @@ def test_a_slow_lane_has_more_at_once_of_less() -> None:
     assert [500] == [each.position for each in take_all(queue)]
 
 
+def test_a_lane_that_was_slow_before_has_more_at_once_from_the_start() -> None:
+    """What an earlier process found out about a receiver need not be found out again."""
+    queue = DeliveryQueue(1000)
+    queue.recall(lane_of("t", "https://a.example/"), prompt=False)
+    for number in range(200):
+        queue.put(event(number))
+    assert SLOW_LANE_MOST == len(take_all(queue))
+
+
 def under_way(queue: DeliveryQueue, host: str, *, prompt: bool | None) -> int:
     """Return how many attempts a host's lanes get, each of a tenant of its own, once all have been tried."""
     for number in range(200):
@@ -84,8 +92,8 @@ def test_room_is_kept_for_receivers_that_are_prompt() -> None:
 
 
 def test_later_attempts_at_slow_receivers_leave_room_for_first_ones() -> None:
-    """What failed before, where it takes long, has an eighth of all attempts at once."""
-    queue = DeliveryQueue(80)
+    """What failed before, where it takes long, has a sixteenth of all attempts at once."""
+    queue = DeliveryQueue(160)
     queue.put(event(0))
     for each in take_all(queue):
         queue.done(each, prompt=False)
