@@ -47,3 +47,10 @@ def test_jobs_and_attempts_do_not_share_names() -> None:
 def test_a_prompt_id_is_a_canonical_uuid() -> None:
     """Servers refuse ids that are not lowercase hyphenated UUIDs."""
     assert str(uuid.UUID(prompt_id(JOB, 1))) == prompt_id(JOB, 1)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 1_000))
+def test_names_are_the_uuids_of_rfc_4122(job: str, number: int) -> None:
+    """An attempt has the version 5 UUID of its job and number, as any library makes it."""
+    namespace = uuid.UUID("6f6e8f5c-51a3-4d5c-9b8e-5d0f3c1a7e42")
+    assert str(uuid.uuid5(namespace, f"{job}/{number}")) == prompt_id(job, number)
