@@ -1,20 +1,21 @@
 """Kept-open HTTP/1.1 connections to one server, under httpx: a request costs a third of what httpx's own pool takes."""
 
 import asyncio
+import re
 import select
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import h11
 import httpx
+
+from comfypipe.backends.answers import Answer
 
 _MOST = 32
 _BUFFER_BYTES = 1 << 18
 """As much is read ahead of whoever takes a body, and put into one write."""
 
-_HEADERS_BYTES = 100_000
-_NO_ANSWER = "Server disconnected without sending a response."
+_NO_FIELD = re.compile(rb"[\r\n\0]")
 
 
 class ServerTransport(httpx.AsyncBaseTransport):
@@ -43,15 +44,15 @@ class ServerTransport(httpx.AsyncBaseTransport):
         connection: _Connection | None = None
         try:
             connection = self._kept(request.url) or await self._connect(request.url, timeouts)
-            head = await connection.ask(request, timeouts)
+            answer = await connection.ask(request, timeouts)
         except BaseException:
             self._let_go(connection)
             raise
-        body = _Body(self, connection, timeouts.get("read"))
-        extensions = {"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason}
-        return httpx.Response(
-            head.status_code, headers=head.headers.raw_items(), stream=body, extensions=extensions, request=request
-        )
+        given: dict[str, Any] = {"headers": answer.headers, "extensions": answer.extensions, "request": request}
+        if answer.complete:  # as of nearly every one: there is nothing to wait for, and the connection is free
+            self.done_with(connection)
+            return httpx.Response(answer.status, content=b"".join(answer.parts), **given)
+        return httpx.Response(answer.status, stream=_Body(self, connection, timeouts.get("read")), **given)
 
     async def aclose(self) -> None:
         connections, self._idle = list(self._all), []
@@ -122,12 +123,10 @@ class _Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.closed = asyncio.get_running_loop().create_future()
         self._owner = owner
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADERS_BYTES)
+        self._answer: Answer | None = None
         self._transport: asyncio.Transport | None = None
         self._unread = 0
-        self._busy = True
         self.ended = False
-        self._broken: Exception | None = None
         self._reading: asyncio.Future[None] | None = None
         self._writing: asyncio.Future[None] | None = None
 
@@ -138,21 +137,20 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy:  # nobody asked
+        if self._answer is None:  # nobody asked
             self.abort()
             return
-        self._http.receive_data(data)
+        self._answer.feed(data)
         self._unread += len(data)
         if self._unread > _BUFFER_BYTES and self._transport is not None:
             self._transport.pause_reading()
         _wake(self._reading)
 
     def eof_received(self) -> None:
-        self._end()
+        self._end(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._broken = exc
-        self._end()
+        self._end(exc)
         _wake(self._writing)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -165,47 +163,39 @@ class _Connection(asyncio.Protocol):
         _wake(self._writing)
         self._writing = None
 
-    def _end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            if self._broken is None:
-                self._http.receive_data(b"")
-            _wake(self._reading)
+    def _end(self, broken: Exception | None) -> None:
+        self.ended = True
+        if self._answer is not None:
+            self._answer.end(broken)
+        _wake(self._reading)
 
     # What is done with it
 
-    async def ask(self, request: httpx.Request, timeouts: Mapping[str, float | None]) -> h11.Response:
-        """Send a request, and return the head of the answer."""
-        self._busy = True
+    async def ask(self, request: httpx.Request, timeouts: Mapping[str, float | None]) -> Answer:
+        """Send a request, and return the answer once its head is there."""
+        self._answer = Answer()
         await self._send(request, timeouts.get("write"))
-        while True:
-            event = await self.next_event(timeouts.get("read"))
-            if isinstance(event, h11.Response):
-                return event
-            if not isinstance(event, h11.InformationalResponse):
-                raise httpx.RemoteProtocolError(_NO_ANSWER)
+        while not self._answer.has_head:
+            await self._more(self._answer, timeouts.get("read"))
+        return self._answer
 
-    async def next_event(self, timeout_s: float | None) -> h11.Event:
-        """Return what comes next from the server."""
-        while True:
-            answered = self._http.their_state is not h11.SEND_RESPONSE
-            try:
-                event = self._http.next_event()
-            except h11.RemoteProtocolError as error:
-                silent = not answered and ("ConnectionClosed" in str(error) or "unexpectedly" in str(error))
-                raise httpx.RemoteProtocolError(_NO_ANSWER if silent else str(error)) from error
-            if isinstance(event, h11.Event):
-                return event
-            if self._broken is not None or self.ended:
-                raise httpx.ReadError(str(self._broken or "the connection was closed"))
-            await self._more(timeout_s)
+    async def next_part(self, timeout_s: float | None) -> bytes | None:
+        """Return what comes next of a body; None when that was all."""
+        answer = self._answer
+        while answer is not None:
+            if answer.parts:
+                return answer.parts.popleft()
+            if answer.complete:
+                return None
+            await self._more(answer, timeout_s)
+        return None
 
     def rest(self) -> bool:
         """Get ready for the next request; False when there can be none."""
-        if self.ended or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+        answer, self._answer = self._answer, None
+        if self.ended or answer is None or not answer.kept_alive:
             return False
-        self._http.start_next_cycle()
-        self._busy, self._unread = False, 0
+        self._read_on()
         self.idle_since = asyncio.get_running_loop().time()
         return True
 
@@ -224,19 +214,16 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def _send(self, request: httpx.Request, timeout_s: float | None) -> None:
-        try:
-            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            waiting = self._http.send(head) or b""
-            async for part in request.stream:  # type: ignore[union-attr]
-                waiting += self._http.send(h11.Data(data=part)) or b""
-                if len(waiting) > _BUFFER_BYTES:
-                    await self._write(waiting, timeout_s)
-                    waiting = b""
-                    if self.ended:
-                        return  # it has answered before it heard everything, and closed: what it said is to be read
-            await self._write(waiting + (self._http.send(h11.EndOfMessage()) or b""), timeout_s)
-        except h11.LocalProtocolError as error:
-            raise httpx.LocalProtocolError(str(error)) from error
+        waiting = _head(request)
+        chunked = "transfer-encoding" in request.headers
+        async for part in request.stream:  # type: ignore[union-attr]
+            waiting += b"%x\r\n%s\r\n" % (len(part), part) if chunked and part else part
+            if len(waiting) > _BUFFER_BYTES:
+                await self._write(waiting, timeout_s)
+                waiting = b""
+                if self.ended:
+                    return  # it has answered before it heard everything, and closed: what it said is to be read
+        await self._write(waiting + b"0\r\n\r\n" if chunked else waiting, timeout_s)
 
     async def _write(self, data: bytes, timeout_s: float | None) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -249,10 +236,16 @@ class _Connection(asyncio.Protocol):
             except TimeoutError as error:
                 raise httpx.WriteTimeout("nothing was taken in time") from error
 
-    async def _more(self, timeout_s: float | None) -> None:
+    def _read_on(self) -> None:
         if self._unread > _BUFFER_BYTES and self._transport is not None:
             self._transport.resume_reading()
         self._unread = 0
+
+    async def _more(self, answer: Answer, timeout_s: float | None) -> None:
+        """Wait until more of an answer has come."""
+        if answer.failure is not None:
+            raise answer.failure
+        self._read_on()
         self._reading = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_s):
@@ -273,17 +266,22 @@ class _Body(httpx.AsyncByteStream):
         self._open = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            event = await self._connection.next_event(self._timeout_s)
-            if isinstance(event, h11.Data):
-                yield bytes(event.data)
-            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                return
+        while (part := await self._connection.next_part(self._timeout_s)) is not None:
+            yield part
 
     async def aclose(self) -> None:
         if self._open:
             self._open = False
             self._owner.done_with(self._connection)
+
+
+def _head(request: httpx.Request) -> bytes:
+    """Return the head of a request as it is sent."""
+    fields = [request.method.encode("ascii") + b" " + request.url.raw_path + b" HTTP/1.1"]
+    fields += [name + b": " + value for name, value in request.headers.raw]
+    if any(_NO_FIELD.search(field) for field in fields):
+        raise httpx.LocalProtocolError("a header, or the address, has a character that cannot be sent")
+    return b"\r\n".join((*fields, b"", b""))
 
 
 def _where(url: httpx.URL) -> tuple[str, str, int]:
