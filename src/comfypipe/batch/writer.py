@@ -18,7 +18,7 @@ from comfypipe.batch.scratch import Scratch
 from comfypipe.errors import StoreError
 from comfypipe.execution.records import Run
 from comfypipe.store.batches import BatchTable, RowAttempt
-from comfypipe.store.files import disk_faults
+from comfypipe.store.files import disk_faults, sweep_partials
 
 TOGETHER = 32
 """Rows whose results are written in one go, where so many wait."""
@@ -72,6 +72,7 @@ class ResultsWriter:
         self._written = written
         self._waiting: asyncio.Queue[Ended | None] = asyncio.Queue(4 * TOGETHER)
         self._file: BinaryIO | None = None
+        self._tidied: set[Path] = set()
         self.lines = 0
         self.error: StoreError | None = None
 
@@ -144,7 +145,14 @@ class ResultsWriter:
             batch=self._batch_id,
         )
         placed = place_run(run, self._folder, self._names, naming)
+        self._tidy({(self._folder / each.path).parent for files in placed.values() for each in files})
         return result_of(ended.key, ended.params, run, placed, attempts, self._prices)
+
+    def _tidy(self, folders: set[Path]) -> None:
+        """Remove what killed processes left half-written, once from each folder that files go to."""
+        for folder in folders - self._tidied:
+            sweep_partials(folder)
+        self._tidied |= folders
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -128,6 +129,19 @@ def test_a_lost_file_is_put_back_without_running(batches: Batches) -> None:
     (batches.root / "out/000002.png").unlink()
     batches.run(request)
     assert (5, 5) == (len(batches.files()), len(batches.backend.executions))
+
+
+def test_what_a_killed_process_left_half_written_is_removed(batches: Batches) -> None:
+    """In every folder that files go to; what may still be written, and what is the user's, stays."""
+    old, new, theirs = ".0123456789abcdef.partial", ".1123456789abcdef.partial", "notes.partial"
+    folder = batches.root / "out/boats"
+    folder.mkdir(parents=True)
+    for name in (old, new, theirs):
+        (folder / name).write_bytes(b"half")
+    for name in (old, theirs):
+        os.utime(folder / name, (0, 0))
+    batches.run(batches.request(rows=batches.rows(*SUBJECTS[:2]), names="boats/{row.subject}"))
+    assert [new, "boat 0.png", "boat 1.png", theirs] == sorted(each.name for each in folder.iterdir())
 
 
 def test_another_folder_gets_the_same_files(batches: Batches) -> None:
