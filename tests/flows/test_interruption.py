@@ -1,6 +1,7 @@
 """Flows that are broken off: cancelled, or killed."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -25,6 +26,13 @@ SCRIPT = f"""
 import asyncio
 from comfypipe.orchestration import flow
 asyncio.run(flow("product_card")(size=512, colours={COLOURS!r}))
+"""
+
+ROWS = 90
+BATCH_SCRIPT = """
+import asyncio
+from flows.recolour_batch import recolour_batch
+asyncio.run(recolour_batch(rows="rows.csv", chunk_size=30, concurrency=4, out="out"))
 """
 
 
@@ -95,6 +103,44 @@ def test_a_killed_flow_goes_on_and_repeats_nothing(
             assert len(done) >= 4
             assert {digest: before[digest] for digest in done} == {digest: after[digest] for digest in done}
             assert 1 + 8 + 8 + 1 == len(after)
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_batch_goes_on_and_repeats_no_row(
+    prefect_api: PrefectServer, project_copy: Path, tmp_path: Path
+) -> None:
+    """After kill -9 amid the second chunk the same flow goes on with the same batch: rows that were done stay done."""
+    (project_copy / "rows.csv").write_text("colour\n" + "".join(f"#{n:02x}4080\n" for n in range(ROWS)))
+    command, log = [sys.executable, "-c", BATCH_SCRIPT], tmp_path / "batch.log"
+    environment = {**prefect_api.environment, "PYTHONPATH": str(project_copy)}
+
+    async def completed(project: Project) -> set[str]:
+        return {run.id for run in await project.ledger.runs(status="completed", limit=2 * ROWS)}
+
+    async def scenario() -> None:
+        async with Project.load(project_copy) as project:
+
+            async def amid_the_second() -> bool | None:
+                return len(await completed(project)) > ROWS // 3 + 5 or None
+
+            with running(command, environment, project_copy, log) as process:
+                await eventually(amid_the_second, what="a batch in its second chunk", timeout_s=120)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            done = await completed(project)
+            assert ROWS // 3 < len(done) < ROWS
+            with running(command, environment, project_copy, log) as process:
+                assert 0 == await asyncio.to_thread(process.wait, 200), log.read_text()
+            (batch,) = await project.ledger.batches.newest(name="recolour")
+            ended = await completed(project)
+            assert ("completed", ROWS, True) == (batch.status, len(ended), done <= ended)
+            assert {1} == {
+                sum(attempt.status == "completed" for attempt in await project.ledger.attempts(each)) for each in ended
+            }
+        results = [json.loads(line) for line in (project_copy / "out/results.jsonl").read_text().splitlines()]
+        assert [("completed", row) for row in range(1, ROWS + 1)] == [(each["status"], each["row"]) for each in results]
+        assert ROWS == len(list((project_copy / "out").rglob("*.png")))
 
     asyncio.run(scenario())
 
