@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Settings(Struct, frozen=True):
     downloads: Mapping[str, Any] = {}
 
 
-class ProjectLayout(Struct, frozen=True):
+class ProjectLayout(Struct, frozen=True, dict=True):
     """
     A project: its root and its settings.
 
@@ -68,12 +69,12 @@ class ProjectLayout(Struct, frozen=True):
             hint="run `comfypipe init` here, or go to a project's folder",
         )
 
-    @property
+    @cached_property
     def workflows(self) -> Path:
         """Folder of the templates and exports."""
         return self.root / self.settings.workflows
 
-    @property
+    @cached_property
     def manifests(self) -> Path:
         """Folder of the manifests."""
         return self.root / self.settings.manifests
@@ -108,7 +109,11 @@ class ProjectLayout(Struct, frozen=True):
 
     def show(self, path: Path) -> str:
         """Return *path* as messages show it: relative to the root where it lies below it, with forward slashes."""
-        absolute = Path(os.path.normpath(path if path.is_absolute() else self.root / path))
+        whole = os.path.normpath(path if path.is_absolute() else self.root / path)
+        below = f"{self.root}{os.sep}"
+        if whole.startswith(below):  # as nearly all do: every prompt that is rendered asks
+            return whole.removeprefix(below).replace(os.sep, "/")
+        absolute = Path(whole)
         return absolute.relative_to(self.root).as_posix() if absolute.is_relative_to(self.root) else absolute.as_posix()
 
 

@@ -168,3 +168,15 @@ def test_paths_are_shown_below_the_root(tmp_path: Path) -> None:
         layout.show(Path("a/./c/../b.yaml")),
         layout.show(Path("/etc/x")),
     )
+
+
+def test_paths_beside_the_root_are_shown_whole(tmp_path: Path) -> None:
+    """A folder whose name only begins like the root's is not in it; the root itself is a dot."""
+    layout = ProjectLayout(tmp_path / "project")
+    beside = tmp_path / "project-2" / "a.yaml"
+    assert (beside.as_posix(), (tmp_path / "a").as_posix(), ".", "a") == (
+        layout.show(beside),
+        layout.show(Path("../a")),
+        layout.show(layout.root),
+        layout.show(layout.root / "b" / ".." / "a"),
+    )

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from comfypipe.backends.base import Backend
@@ -26,18 +24,37 @@ class KeyedLocks:
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
-    @asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
-        """Hold the lock called *key*."""
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = lock, users + 1
+    def hold(self, key: str) -> "_Held":
+        """Hold the lock called *key*, in an ``async with`` block."""
+        return _Held(self._locks, key)
+
+
+class _Held:
+    """One use of a lock; made by hand, since each run and each job has several."""
+
+    __slots__ = ("_key", "_locks")
+
+    def __init__(self, locks: dict[str, tuple[asyncio.Lock, int]], key: str) -> None:
+        self._locks = locks
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        lock, users = self._locks.get(self._key) or (asyncio.Lock(), 0)
+        self._locks[self._key] = lock, users + 1
         try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks.pop(key)
-            if users > 1:
-                self._locks[key] = lock, users - 1
+            await lock.acquire()
+        except BaseException:
+            self._forget()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._forget().release()
+
+    def _forget(self) -> asyncio.Lock:
+        lock, users = self._locks.pop(self._key)
+        if users > 1:
+            self._locks[self._key] = lock, users - 1
+        return lock
 
 
 def at_once(backend: Backend) -> int:

@@ -24,9 +24,10 @@ class Offered:
             BackendError: It cannot be asked.
         """
         url = execution.backend
-        async with execution.same.hold(f"offered {url}"):
-            if url not in self._known:
-                self._known[url] = await execution.backends.get(url).object_info()
+        if url not in self._known:
+            async with execution.same.hold(f"offered {url}"):
+                if url not in self._known:
+                    self._known[url] = await execution.backends.get(url).object_info()
         return self._known[url]
 
     async def news(self, execution: Execution, seen: ObjectInfo | None) -> ObjectInfo | None:

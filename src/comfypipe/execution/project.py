@@ -25,7 +25,7 @@ from comfypipe.execution.run import run as run_plan
 from comfypipe.execution.run import run_of
 from comfypipe.execution.together import as_they_end
 from comfypipe.execution.urls import UrlFiles
-from comfypipe.plan.build import build
+from comfypipe.plan.build import Planner
 from comfypipe.plan.library import Library, load_library
 from comfypipe.plan.steps import Plan
 from comfypipe.project import ProjectLayout
@@ -115,6 +115,10 @@ class Project:
     def library(self) -> Library:
         """What there is to run; read once."""
         return load_library(self.layout)
+
+    @cached_property
+    def _planner(self) -> Planner:
+        return Planner(self.library, self.layout)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -247,7 +251,7 @@ class Project:
         options: dict[str, Any] = {"preset": preset}
         if draw_seed is not None:
             options["draw_seed"] = draw_seed
-        make = partial(build, self.library, self.layout, name, inputs, **options)
+        make = partial(self._planner.plan, name, inputs, **options)
         try:
             spec = self.library.manifest(name).spec
             return await self._quick.make(name, spec, partial(make, object_info=object_info))

@@ -7,7 +7,7 @@ from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import ComfypipeError, PlanError, ReferenceCycle, ReferenceUnknown
 from comfypipe.manifest.inputs import draw_seed as draw_random_seed
 from comfypipe.manifest.inputs import resolve_inputs, seeds_to_draw
-from comfypipe.manifest.schema import PipelineSpec, SeedInput
+from comfypipe.manifest.schema import PipelineSpec
 from comfypipe.manifest.values import Value
 from comfypipe.plan.assemble import Assembly, assemble
 from comfypipe.plan.digests import content_of, digest_of, template_digest
@@ -20,7 +20,7 @@ from comfypipe.plan.steps import Plan, Step
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
-__all__ = ["build", "jobs", "outputs"]
+__all__ = ["Planner", "build", "jobs", "outputs"]
 
 
 def build(
@@ -53,49 +53,76 @@ def build(
         PlanError: Its steps do not fit together (`ReferenceUnknown`, `ReferenceCycle`); carries every finding.
         PromptInvalid: A prompt would be refused; carries every finding.
     """
-    manifest = library.manifest(name)
-    spec = manifest.spec
-    inputs = resolve_inputs(
-        spec.inputs,
-        given,
-        presets=spec.presets,
-        preset=preset,
-        base=base or Path.cwd(),
-        root=layout.root,
-        draw_seed=draw_seed,
+    planner = Planner(library, layout)
+    return planner.plan(
+        name, given, preset=preset, object_info=object_info, unknown=unknown, base=base, draw_seed=draw_seed
     )
-    drawn = seeds_to_draw(spec.inputs, given, spec.presets[preset] if preset else {})
-    assembly = assemble(manifest, library, layout)
-    seed = draw_seed() if any(_has_open_seed(step) for step in assembly.steps) else None
-    checked = preflight(assembly, inputs, Circumstances(layout, object_info, unknown, seed))
-    found = (*assembly.diagnostics, *without_echoes(assembly.diagnostics, checked.diagnostics))
-    if any(each.severity == "error" for each in found):
-        raise _error(found, checked.errors)
-    return Plan(
-        name=manifest.name,
-        kind="Pipeline" if isinstance(spec, PipelineSpec) else "Workflow",
-        inputs=inputs,
-        steps=assembly.steps,
-        outputs=assembly.outputs,
-        digest=_digest(assembly, inputs, checked, seed, layout),
-        drawn=drawn,
-        seed=seed,
-        warnings=found,
-        ready={step.id: checked.jobs[step.id][0] for step in assembly.steps if _is_ready(step, checked)},
-    )
+
+
+class Planner:
+    """
+    Makes the plans of a project; what its manifests say is put together once.
+
+    Args:
+        library: Its manifests.
+    """
+
+    def __init__(self, library: Library, layout: ProjectLayout) -> None:
+        self._library = library
+        self._layout = layout
+        self._assemblies: dict[str, Assembly] = {}
+
+    def plan(
+        self,
+        name: str,
+        given: Mapping[str, object],
+        *,
+        preset: str | None = None,
+        object_info: ObjectInfo | None = None,
+        unknown: Unknown = "error",
+        base: Path | None = None,
+        draw_seed: Callable[[], int] = draw_random_seed,
+    ) -> Plan:
+        """Return the plan for running *name*, as `build` does."""
+        spec = self._library.manifest(name).spec
+        inputs = resolve_inputs(
+            spec.inputs,
+            given,
+            presets=spec.presets,
+            preset=preset,
+            base=base or Path(),
+            root=self._layout.root,
+            draw_seed=draw_seed,
+        )
+        assembly = self._assembly(name)
+        seed = draw_seed() if any(step.has_open_seed for step in assembly.steps) else None
+        checked = preflight(assembly, inputs, Circumstances(self._layout, object_info, unknown, seed))
+        found = (*assembly.diagnostics, *without_echoes(assembly.diagnostics, checked.diagnostics))
+        if any(each.severity == "error" for each in found):
+            raise _error(found, checked.errors)
+        return Plan(
+            name=name,
+            kind="Pipeline" if isinstance(spec, PipelineSpec) else "Workflow",
+            inputs=inputs,
+            steps=assembly.steps,
+            outputs=assembly.outputs,
+            digest=_digest(assembly, inputs, checked, seed, self._layout),
+            drawn=seeds_to_draw(spec.inputs, given, spec.presets[preset] if preset else {}),
+            seed=seed,
+            warnings=found,
+            ready={step.id: checked.jobs[step.id][0] for step in assembly.steps if _is_ready(step, checked)},
+        )
+
+    def _assembly(self, name: str) -> Assembly:
+        """Return the steps of a workflow or pipeline: the same for every row, and with them what they know of it."""
+        if name not in self._assemblies:
+            self._assemblies[name] = assemble(self._library.manifest(name), self._library, self._layout)
+        return self._assemblies[name]
 
 
 def _is_ready(step: Step, checked: Preflight) -> bool:
     """Whether the job that was rendered to be looked at is the one that will be submitted."""
     return not step.reads and step.for_each is None and step.id in checked.jobs
-
-
-def _has_open_seed(step: Step) -> bool:
-    declared = workflow_spec(step.workflow).inputs
-    return any(
-        isinstance(spec, SeedInput) and spec.default is None and step.inputs.get(name) is None
-        for name, spec in declared.items()
-    )
 
 
 def _error(found: Sequence[Diagnostic], raised: Sequence[ComfypipeError]) -> ComfypipeError:
@@ -118,6 +145,8 @@ def _digest(
 
     What is rendered already stands for itself; of steps that read others, the templates count as they are written.
     """
+    if len(assembly.steps) == 1 and assembly.steps[0].pipeline is None:
+        return digest_of({"jobs": [job.digest for job in checked.jobs.get(assembly.steps[0].id, [])]})
     steps = [
         {
             "inputs": content_of(step.inputs),
@@ -129,7 +158,5 @@ def _digest(
         }
         for step in assembly.steps
     ]
-    if len(steps) == 1 and assembly.steps[0].pipeline is None:
-        return digest_of({"jobs": steps[0]["jobs"]})
     content = {"inputs": content_of(inputs), "steps": steps, "outputs": content_of(assembly.outputs), "seed": seed}
     return digest_of(content)

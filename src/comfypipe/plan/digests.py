@@ -14,8 +14,10 @@ from comfypipe.plan.steps import PlacedFile
 
 def digest_of(content: JSON) -> str:
     """Return the SHA-256 of canonical JSON: sorted keys, no spaces, ASCII; as hex."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(content).encode("ascii")).hexdigest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def content_of(value: Value | Any) -> JSON:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -52,20 +52,22 @@ class Names:
         return self._values[name]
 
 
-class Expression(Struct, frozen=True):
+class Expression(Struct, frozen=True, dict=True):
     """
     Text with ``{{ … }}`` in it.
 
     Attributes:
         whole: Whether it is one expression and nothing else: its value keeps its type. Otherwise it gives text.
         references: What it reads, each as the path of its names: ``("steps", "cutout", "outputs", "image")``.
+        simple: Whether it is nothing but a reference, and needs no sandbox.
     """
 
     text: str
     whole: bool
     references: tuple[tuple[str, ...], ...]
+    simple: bool = False
 
-    @property
+    @cached_property
     def steps(self) -> frozenset[str]:
         """Ids of the steps that it reads."""
         return frozenset(path[1] for path in self.references if path[0] == "steps" and len(path) > 1)
@@ -84,7 +86,7 @@ class Expression(Struct, frozen=True):
         Raises:
             ExpressionError: It has none.
         """
-        if _SIMPLE.fullmatch(self.text.strip()):
+        if self.simple:
             return _walk(self.references[0], scope)
         from jinja2 import TemplateError
 
@@ -118,7 +120,7 @@ def parse_expression(text: str) -> Expression:
         ExpressionError: It is no expression that can be evaluated here.
     """
     if simple := _SIMPLE.fullmatch(text.strip()):
-        return Expression(text, True, (tuple(part for part in simple.groups() if part),))
+        return Expression(text, True, (tuple(part for part in simple.groups() if part),), True)
     if len(text) > _MAX_CHARACTERS:
         raise ExpressionError(f"an expression has at most {_MAX_CHARACTERS} characters")
     from jinja2 import TemplateSyntaxError

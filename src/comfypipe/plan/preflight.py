@@ -13,11 +13,11 @@ from comfypipe.manifest.values import Value
 from comfypipe.plan.assemble import Assembly
 from comfypipe.plan.findings import diagnostics_of, missing_files, silent_outputs
 from comfypipe.plan.jobs import fan_out, is_wanted, make_job, scope_of
-from comfypipe.plan.placeholders import other_value, placeholder_output
+from comfypipe.plan.placeholders import other_value
 from comfypipe.plan.references import ExpressionError, evaluate, expressions, parse_expression, steps_read
 from comfypipe.plan.rendering import RenderedWorkflow, render_workflow, workflow_spec
 from comfypipe.plan.requirements import missing_model, where_to_get, with_sources
-from comfypipe.plan.step_inputs import resolve_step
+from comfypipe.plan.step_inputs import StepInputs, resolve_step
 from comfypipe.plan.steps import Job, Step, StepOutputs
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
@@ -92,7 +92,7 @@ class _Preflight:
     def step(self, step: Step, results: Mapping[str, StepOutputs]) -> StepOutputs:
         """Look at one step; returns placeholders for its outputs."""
         scope = scope_of(self._inputs, self._steps, results)
-        made = _placeholders(step)
+        made = step.placeholders
         missing = missing_files(step.workflow, self._against.layout)
         self._add(missing)
         if missing or not self._is_wanted(step, scope):
@@ -107,12 +107,14 @@ class _Preflight:
 
     def outputs(self, assembly: Assembly, results: Mapping[str, StepOutputs]) -> None:
         """Look at the outputs of the whole: what cannot be read in the end must not be found out in the end."""
+        if assembly.manifest is None:  # those of a plain workflow are its step's, no expressions that somebody wrote
+            return
         scope = scope_of(self._inputs, self._steps, results)
         for name, raw in assembly.outputs.items():
             try:
                 evaluate(raw, scope)
             except ExpressionError as error:
-                if assembly.manifest is not None and (error.certain or not steps_read(raw)):
+                if error.certain or not steps_read(raw):
                     source = assembly.manifest.source("outputs", name)
                     self._add([Diagnostic("bad-expression", f'output "{name}": {error.problem}', source, error.hint)])
 
@@ -146,8 +148,7 @@ class _Preflight:
             self._fail(error, step)
             return
         self.result.jobs.setdefault(step.id, []).append(job)
-        guessed = found.guessed | {name for name in found.values if self._is_guessed(step, name)}
-        self._validate(step, rendered, job.values, guessed)
+        self._validate(step, rendered, found)
 
     def _is_guessed(self, step: Step, name: str) -> bool:
         for _, text in expressions(step.inputs.get(name)):
@@ -158,16 +159,14 @@ class _Preflight:
                 return True
         return False
 
-    def _validate(
-        self, step: Step, rendered: RenderedWorkflow, values: Mapping[str, Value], guessed: frozenset[str]
-    ) -> None:
+    def _validate(self, step: Step, rendered: RenderedWorkflow, given: StepInputs) -> None:
         info = self._against.object_info
         unknown: Unknown = "skip" if info is None else self._against.unknown
         info = ObjectInfo({}) if info is None else info
         found = validate(rendered.graph, info, unknown=unknown)
         self.result.unchecked.setdefault(step.workflow.name, set()).update(found.unchecked)
         if found.errors:
-            errors = self._to_blame(step, rendered, found.errors, values, guessed)
+            errors = self._to_blame(step, rendered, found.errors, given)
             error = found.error if len(errors) == len(found.errors) else None
             found = msgspec.structs.replace(found, errors=errors, error=error)
         try:
@@ -181,12 +180,12 @@ class _Preflight:
         step: Step,
         rendered: RenderedWorkflow,
         errors: tuple[NodeError, ...],
-        values: Mapping[str, Value],
-        guessed: frozenset[str],
+        given: StepInputs,
     ) -> tuple[NodeError, ...]:
         """Return the errors that are no guess's fault, with a hint for what the manifest declares."""
+        guessed = given.guessed | {name for name in given.values if self._is_guessed(step, name)}
         if guessed:
-            other = self._with_other_values(step, values, guessed)
+            other = self._with_other_values(step, given.values, guessed)
             errors = tuple(each for each in errors if not _differs(each, rendered, other))
         spec = workflow_spec(step.workflow)
         if self._against.models == "declared":
@@ -223,11 +222,6 @@ class _Preflight:
         """Whether an earlier item of the fan-out had the same trouble with another value."""
         same = (each for each in self.result.diagnostics if each.source == found.source)
         return found.code == "bad-input" and any(each.code == found.code for each in same)
-
-
-def _placeholders(step: Step) -> Mapping[str, Value]:
-    declared = workflow_spec(step.workflow).outputs
-    return {name: placeholder_output(spec, f"{step.id}-{name}") for name, spec in declared.items()}
 
 
 def _absent(error: NodeError, model: ModelSpec, rendered: RenderedWorkflow) -> Diagnostic:

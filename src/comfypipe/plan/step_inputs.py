@@ -14,15 +14,8 @@ from comfypipe.manifest.inputs import file_opener, resolve_inputs
 from comfypipe.manifest.schema import InputSpec, ListInput
 from comfypipe.manifest.values import FileValue, Value, describe
 from comfypipe.plan.placeholders import NoPlaceholder, placeholder
-from comfypipe.plan.references import (
-    ExpressionError,
-    evaluate,
-    expressions,
-    is_expression,
-    parse_expression,
-    steps_read,
-)
-from comfypipe.plan.steps import Step
+from comfypipe.plan.references import ExpressionError, evaluate, is_expression
+from comfypipe.plan.steps import Step, WrittenInput
 
 
 class StepInputs(Struct, frozen=True):
@@ -77,30 +70,29 @@ class _Resolver:
 
     def resolve(self, seed_for: Callable[[str], int]) -> StepInputs:
         spec = self._step.workflow.spec
-        given = {name: self._value(name, raw) for name, raw in self._step.inputs.items() if name in spec.inputs}
+        given = {name: self._value(name, each) for name, each in self._step.written.items() if name in spec.inputs}
         if self._found or self._unknown:
             return StepInputs(diagnostics=tuple(self._found), unknown=self._unknown)
         values: dict[str, Value] = {}
         for name, each in spec.inputs.items():
             try:
-                values[name] = self._complete(name, each, given.get(name), seed_for)
+                values[name] = value if (value := given.get(name)) is not None else self._left_out(name, each, seed_for)
             except (InputMissing, InputInvalid) as error:
                 self._note(error, name)
         return StepInputs(values, frozenset(self._guessed), tuple(self._found))
 
-    def _complete(self, name: str, spec: InputSpec, value: Value, seed_for: Callable[[str], int]) -> Value:
-        given = {name: value}
-        return resolve_inputs({name: spec}, given, base=self._root, draw_seed=lambda: seed_for(name), text=False)[name]
+    def _left_out(self, name: str, spec: InputSpec, seed_for: Callable[[str], int]) -> Value:
+        return resolve_inputs({name: spec}, {}, base=self._root, draw_seed=lambda: seed_for(name), text=False)[name]
 
-    def _value(self, name: str, raw: Any) -> Value:
+    def _value(self, name: str, written: WrittenInput) -> Value:
         spec = self._step.workflow.spec.inputs[name]
-        made_here = self._reads_steps(raw)
+        raw, made_here = written.raw, written.made
         try:
             value = evaluate(raw, self._scope)
             if value is None:
                 return self._guess(name) if self._trial and made_here else None
             opened = _refuse_text(self._open) if made_here else self._open
-            return coerce(spec, value, opened, text=_is_text(raw))
+            return coerce(spec, value, opened, text=written.text)
         except ExpressionError as error:
             if self._trial and made_here and not error.certain:
                 return self._guess(name)
@@ -123,10 +115,6 @@ class _Resolver:
             self._unknown = str(error)
             return None
 
-    def _reads_steps(self, raw: Any) -> bool:
-        reads_item = any(parse_expression(text).reads("item") for _, text in expressions(raw))
-        return bool(steps_read(raw)) or (reads_item and bool(steps_read(self._step.for_each)))
-
     def _note(self, error: InputMissing | InputInvalid, name: str) -> None:
         code = "missing-input" if isinstance(error, InputMissing) else "bad-input"
         self._found.append(self._error(code, f"{self._who()}: {error.message}", error.hint, name))
@@ -137,13 +125,6 @@ class _Resolver:
 
     def _who(self) -> str:
         return f'step "{self._step.id}"' if self._step.pipeline else self._step.workflow.name
-
-
-def _is_text(raw: Any) -> bool:
-    """Whether a value as written may stand for another type, as text does on a command line."""
-    if is_expression(raw):
-        return not parse_expression(raw).whole
-    return not any(True for _ in expressions(raw))
 
 
 def _refuse_text(opened: OpenFile) -> OpenFile:

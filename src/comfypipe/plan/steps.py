@@ -1,6 +1,7 @@
 """What will run: plans, their steps, and the jobs that steps become."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -9,13 +10,15 @@ from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic, Source
 from comfypipe.manifest.inputs import FileValue, Value
 from comfypipe.manifest.load import Manifest
-from comfypipe.manifest.schema import ModelSpec, RetrySpec
+from comfypipe.manifest.schema import ModelSpec, RetrySpec, SeedInput
+from comfypipe.plan.placeholders import placeholder_output
+from comfypipe.plan.references import expressions, is_expression, parse_expression, steps_read
 
 StepOutputs: TypeAlias = Mapping[str, Value] | tuple[Mapping[str, Value], ...]
 """What a step gave: outputs by name; for a fan-out, one such mapping an item. A skipped step gave an empty mapping."""
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, dict=True):
     """
     One step of a plan.
 
@@ -41,11 +44,51 @@ class Step(Struct, frozen=True):
     pipeline: Manifest | None = None
     index: int = 0
 
+    @cached_property
+    def written(self) -> "Mapping[str, WrittenInput]":
+        """Its inputs, by name, with what can be told of each before it has a value."""
+        fans_out_over_made = bool(steps_read(self.for_each))
+        return {name: _written(raw, fans_out_over_made) for name, raw in self.inputs.items()}
+
+    @cached_property
+    def has_open_seed(self) -> bool:
+        """Whether its workflow takes a seed that neither the step nor a default gives."""
+        return any(
+            isinstance(spec, SeedInput) and spec.default is None and self.inputs.get(name) is None
+            for name, spec in self.workflow.spec.inputs.items()
+        )
+
+    @cached_property
+    def placeholders(self) -> Mapping[str, Value]:
+        """What stands in for its outputs, by name, before it has run."""
+        declared = getattr(self.workflow.spec, "outputs", {})
+        return {name: placeholder_output(spec, f"{self.id}-{name}") for name, spec in declared.items()}
+
     def source(self, *keys: str | int) -> Source:
         """Return the place of a part of the step, such as ``("inputs", "width")``."""
         if self.pipeline is None:
             return self.workflow.source(*keys)
         return self.pipeline.source("steps", self.index, *keys)
+
+
+class WrittenInput(Struct, frozen=True):
+    """
+    An input of a step as it is written.
+
+    Attributes:
+        made: Whether it reads what steps make.
+        text: Whether it may stand for another type, as text does on a command line.
+    """
+
+    raw: Any
+    made: bool
+    text: bool
+
+
+def _written(raw: Any, fans_out_over_made: bool) -> WrittenInput:
+    found = [parse_expression(text) for _, text in expressions(raw)]
+    made = any(each.steps or (fans_out_over_made and each.reads("item")) for each in found)
+    return WrittenInput(raw, made, not found[0].whole if is_expression(raw) else not found)
 
 
 class Plan(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The Jinja environment of templates: sandboxed, strict about undefined names, aware of JSON, held to limits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,10 @@ class JSONEnvironment(ImmutableSandboxedEnvironment):
     ) -> str:
         self.outlines[name or ""] = outline(source)
         return super()._generate(Rewriter(self, name or "").rewrite(source), name, filename, defer_init)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the globals of a template: a plain dict, which each rendering copies; ours never change."""
+        return {**self.globals, **(d or {})}
 
     def join_path(self, template: str, parent: str) -> str:  # noqa: ARG002
         """Return the name of a template that another one asks for, if it lies below the root, links followed."""
