@@ -72,6 +72,7 @@ class Engine:
         bounded = (folders.output, folders.temp)
         self._retention = None if output_bytes is None else Retention(bounded, output_bytes)
         self._info = _EngineInfo(self.registry, folders)
+        self._outside = frozenset(name for name, each in self.registry.items() if each.validate or _lists_files(each))
         self._turn = Lock()
         self._running: tuple[str, Interruption] | None = None
 
@@ -95,6 +96,12 @@ class Engine:
         validation = validate(graph, self._info, custom=self._check_node, outputs=outputs)
         graph = convert_literals(graph, self.registry)
         return Prepared(with_literals(document, graph), graph, validation)
+
+    def looks_outside(self, prompt: JSON) -> bool:
+        """Tell whether a check of *prompt* (API format) lists files or asks a node: that may take any time."""
+        nodes = prompt.values() if isinstance(prompt, dict) else ()
+        named = (node.get("class_type") for node in nodes if isinstance(node, dict))
+        return any(name in self._outside for name in named if isinstance(name, str))
 
     def validate(self, prompt: JSON | PromptGraph, outputs: Collection[str] | None = None) -> Validation:
         """Check a prompt, files that it loads included; see `prepare`."""

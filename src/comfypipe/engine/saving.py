@@ -79,7 +79,8 @@ def save_location(
             "**** ERROR: Saving image outside the output folder is not allowed."
             f"\n full_output_folder: {target}\n         output_dir: {base}\n         commonpath: {common}"
         )
-    Path(target).mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(target):  # noqa: PTH112  the usual case, and faster than to be told that it exists
+        os.makedirs(target, exist_ok=True)  # noqa: PTH103
     return SaveLocation(Path(target), filename, _next_counter(Path(target), filename), subfolder, filled)
 
 

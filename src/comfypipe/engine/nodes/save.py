@@ -1,5 +1,6 @@
 """Nodes that write images to files. Source: ComfyUI ``nodes.py``, ``nodes_mask`` (0.3.64)."""
 
+import io
 import json
 
 from PIL import Image
@@ -46,8 +47,10 @@ def _save(images: Floats, location: SaveLocation, folder_type: str, compress_lev
     saved: list[JSONObject] = []
     for index, image in enumerate(images):
         name = location.name("png", index)
+        picture = io.BytesIO()  # written in one go: each call of the system lets other threads in, and waits for them
+        Image.fromarray(to_bytes(image)).save(picture, "PNG", pnginfo=texts, compress_level=compress_level)
         with written(location.folder / name) as path:
-            Image.fromarray(to_bytes(image)).save(path, pnginfo=texts, compress_level=compress_level)
+            path.write_bytes(picture.getbuffer())
         saved.append({"filename": name, "subfolder": location.subfolder, "type": folder_type})
     return Result(ui={"images": saved})
 

@@ -1,5 +1,6 @@
 """What is turned away before any route sees it: foreign web pages, and bodies that are too large."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -36,13 +37,15 @@ class Guard:
             await Response(status_code=403)(scope, receive, send)
         elif int(headers.get("content-length") or 0) > MAX_BODY_BYTES:
             await _too_large()(scope, receive, send)
-        else:
+        elif "transfer-encoding" in headers:
             await _Body(self._app).run(scope, receive, send)
+        else:  # what comes is as long as it says, or nothing
+            await self._app(scope, receive, send)
 
     def _is_foreign(self, headers: Headers) -> bool:
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if self._loopback and not is_loopback(urlsplit(f"//{host}").hostname):
+        if self._loopback and not _names_loopback(host):
             return True
         return origin is not None and urlsplit(origin).netloc.lower() != host.lower()
 
@@ -76,6 +79,11 @@ class _Body:
 
 class _TooLargeError(Exception):
     pass
+
+
+@lru_cache(maxsize=64)
+def _names_loopback(header: str) -> bool:
+    return is_loopback(urlsplit(f"//{header}").hostname)
 
 
 def is_loopback(host: str | None) -> bool:

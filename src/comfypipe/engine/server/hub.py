@@ -2,13 +2,17 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from threading import Lock
+from typing import Protocol, TypeAlias
 
 from comfypipe._types import JSONObject
 from comfypipe.engine.server.encoding import encode
 
 OUTBOX_BYTES = 256 * 1024 * 1024
 """What may wait for a client that does not read, before it is let go."""
+
+_Parcel: TypeAlias = tuple[str | bytes, str | None, bool | None]
+"""A frame, whom it is for (all where None), and which form of previews they must read (either where None)."""
 
 
 class Socket(Protocol):
@@ -62,11 +66,18 @@ class Client:
 
 
 class Hub:
-    """The clients of a server by id. Messages may come from any thread; order is kept."""
+    """
+    The clients of a server by id. Messages may come from any thread; order is kept.
+
+    The event loop is woken for the first message that waits, and takes those that have come until then with it: each
+    time that it is woken costs more than the message.
+    """
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[_Parcel] = []
+        self._lock = Lock()
 
     def start(self) -> None:
         """Bind to the running event loop."""
@@ -88,16 +99,27 @@ class Hub:
     def publish(self, kind: str, data: JSONObject, client_id: str | None = None) -> None:
         """Send a message to one client, or to all where None."""
         if self.listens(client_id):
-            self._on_loop(text_frame(kind, data), client_id, None)
+            self._on_loop((text_frame(kind, data), client_id, None))
 
     def publish_frame(self, frame: bytes, client_id: str | None = None, wants_metadata: bool | None = None) -> None:
         """Send a binary frame; with *wants_metadata* only to clients that read that form of previews."""
         if self.listens(client_id):
-            self._on_loop(frame, client_id, wants_metadata)
+            self._on_loop((frame, client_id, wants_metadata))
 
-    def _on_loop(self, frame: str | bytes, client_id: str | None, wants_metadata: bool | None) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, frame, client_id, wants_metadata)
+    def _on_loop(self, parcel: _Parcel) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        with self._lock:
+            self._waiting.append(parcel)
+            first = len(self._waiting) == 1
+        if first:
+            self._loop.call_soon_threadsafe(self._deliver_all)
+
+    def _deliver_all(self) -> None:
+        with self._lock:
+            parcels, self._waiting = self._waiting, []
+        for parcel in parcels:
+            self._deliver(*parcel)
 
     def _deliver(self, frame: str | bytes, client_id: str | None, wants_metadata: bool | None) -> None:
         for client in list(self._clients.values()):

@@ -5,13 +5,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from comfypipe.engine.executor import Engine
 from comfypipe.engine.server.app import create_app
+from comfypipe.engine.server.gathering import gathering_protocol
 from comfypipe.engine.server.guard import is_loopback
 from comfypipe.engine.server.listening import listen
 
@@ -100,9 +101,9 @@ def _server(
 
 def _application(
     engine: Engine, jobs_api: bool, loopback: bool, faults: "Faults | None"
-) -> tuple[ASGIApp, "type[asyncio.Protocol] | Literal['auto']"]:
+) -> tuple[ASGIApp, type[asyncio.Protocol]]:
     if faults is None:
-        return create_app(engine, jobs_api=jobs_api, loopback=loopback), "auto"
+        return create_app(engine, jobs_api=jobs_api, loopback=loopback), gathering_protocol()
     from comfypipe.engine.server.faults.app import create_faulty_app
     from comfypipe.engine.server.faults.connections import Connections
 

@@ -83,3 +83,24 @@ def test_pages_are_not_run_by_browsers(client: httpx.Client) -> None:
         headers = client.get(f"/view?filename={name}&type=input").headers
         assert "nosniff" == headers["x-content-type-options"]
         assert headers["content-disposition"].startswith("attachment")
+
+
+def test_large_files_are_given_as_small_ones(client: httpx.Client, engine: Engine) -> None:
+    """A file that is read piece by piece has the same headers as one that is read at once, and all of its bytes."""
+    sizes = (5, 300_000)
+    for size in sizes:
+        (engine.folders.input / f"{size}.bin").write_bytes(bytes(size))
+    replies = [client.get(f"/view?filename={size}.bin&type=input") for size in sizes]
+    assert [bytes(size) for size in sizes] == [each.content for each in replies]
+    assert [str(size) for size in sizes] == [each.headers["content-length"] for each in replies]
+    small, large = (list(each.headers) for each in replies)
+    assert large == small
+
+
+def test_head_of_a_file(client: httpx.Client) -> None:
+    """HEAD gives the headers of GET, and no body."""
+    got, head = client.get("/view?filename=up.png&type=input"), client.head("/view?filename=up.png&type=input")
+    assert (200, b"") == (head.status_code, head.content)
+    assert [each for each in got.headers.items() if each[0] != "date"] == [
+        each for each in head.headers.items() if each[0] != "date"
+    ]

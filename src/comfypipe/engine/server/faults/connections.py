@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from comfypipe.engine.server.gathering import Gathers
+
 Address: TypeAlias = tuple[str, int]
 """Of a client: what ASGI calls ``scope["client"]``."""
 
@@ -21,10 +23,10 @@ class Connections:
         """Return uvicorn's HTTP protocol, made to note its connections here."""
         transports = self._transports
 
-        class Noted(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        class Noted(Gathers, H11Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
-                transports[transport.get_extra_info("peername")[:2]] = transport
+                transports[transport.get_extra_info("peername")[:2]] = self.transport
 
             def connection_lost(self, exc: Exception | None) -> None:
                 super().connection_lost(exc)

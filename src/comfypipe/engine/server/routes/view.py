@@ -3,6 +3,7 @@
 import asyncio
 import io
 import mimetypes
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from comfypipe.engine.server.encoding import server_error
 _SCRIPTABLE = frozenset({"text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css"})
 """Types that a browser would run in this origin: given as plain bytes, as ComfyUI does."""
 
+_SMALL_BYTES = 64 * 1024
+
 
 async def view(request: Request) -> Response:
     """Return a file of ``output`` (or ``type``); ``preview`` and ``channel`` give a picture made of it."""
@@ -33,8 +36,7 @@ async def view(request: Request) -> Response:
         return await _picture(_preview, found, request.query_params["preview"])
     if request.query_params.get("channel") in ("rgb", "a"):
         return await _picture(_channel, found, request.query_params["channel"])
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": _disposition(found.name)}
-    return FileResponse(found, media_type=_media_type(found.name), headers=headers)
+    return _file(found, whole="range" not in request.headers)
 
 
 def _find(query: QueryParams, folders: Folders) -> Path | Response:
@@ -44,16 +46,19 @@ def _find(query: QueryParams, folders: Folders) -> Path | Response:
     if not filename or filename.startswith("/") or ".." in filename or "\0" in filename:
         return Response(status_code=400)
     try:
-        folder = folder_of(kind, folders).resolve()
-        inner = Path(folder, query.get("subfolder", "")).resolve()
+        folder = os.path.realpath(folder_of(kind, folders))
+        inner = os.path.realpath(os.path.join(folder, query.get("subfolder", "")))  # noqa: PTH118  see `_is_below`
     except ValueError:
         return Response(status_code=400)
-    if not inner.is_relative_to(folder):
-        return Response(status_code=403)
-    path = inner / Path(filename).name  # folders stand in ``subfolder``; any in the name are dropped
-    if not path.resolve().is_relative_to(folder):
+    path = Path(inner, Path(filename).name)  # folders stand in ``subfolder``; any in the name are dropped
+    if not _is_below(inner, folder) or (path.is_symlink() and not _is_below(os.path.realpath(path), folder)):
         return Response(status_code=403)
     return path if path.is_file() else Response(status_code=404)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Tell whether a resolved path is that of a folder, or lies in it; text, since every picture is asked for here."""
+    return path == folder or path.startswith(f"{folder.rstrip(os.sep)}{os.sep}")
 
 
 def _annotated(query: QueryParams) -> tuple[str, str]:
@@ -61,6 +66,17 @@ def _annotated(query: QueryParams) -> tuple[str, str]:
     if re.search(r" \[(input|output|temp)\]$", filename):
         return split_annotation(filename)
     return filename, query.get("type", "output")
+
+
+def _file(path: Path, *, whole: bool) -> Response:
+    """Return a file as it is. A small one is read at once: a thread, which would do it piece by piece, costs more."""
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": _disposition(path.name)}
+    with path.open("rb", buffering=0) as file:
+        about = os.fstat(file.fileno())
+        response = FileResponse(path, media_type=_media_type(path.name), headers=headers, stat_result=about)
+        if whole and about.st_size <= _SMALL_BYTES:
+            return Response(file.read(), headers=response.headers)
+    return response
 
 
 async def _picture(make: Callable[[Image.Image, str], Response], path: Path, setting: str) -> Response:
