@@ -79,6 +79,17 @@ class ProjectLayout(Struct, frozen=True, dict=True):
         """Folder of the manifests."""
         return self.root / self.settings.manifests
 
+    def file(self, name: str) -> tuple[Path, str]:
+        """Return the project's file of this name, a path below the root, and what messages call it."""
+        if name not in self._files:
+            path = self.root / name
+            self._files[name] = path, self.show(path)
+        return self._files[name]
+
+    @cached_property
+    def _files(self) -> dict[str, tuple[Path, str]]:
+        return {}  # each row of a batch asks for its template, and nothing else does
+
     @property
     def state(self) -> Path:
         """``.comfypipe``: what is kept on disk, hidden from git; made when it is first asked for."""

@@ -180,3 +180,10 @@ def test_paths_beside_the_root_are_shown_whole(tmp_path: Path) -> None:
         layout.show(layout.root),
         layout.show(layout.root / "b" / ".." / "a"),
     )
+
+
+def test_a_file_of_the_project_is_found_and_called_by_its_name(tmp_path: Path) -> None:
+    """It is its place on this machine, and its place in the project, as often as one asks."""
+    layout = ProjectLayout(tmp_path)
+    expected = (tmp_path / "workflows" / "a.json", "workflows/a.json")
+    assert (expected, expected) == (layout.file("workflows/a.json"), layout.file("workflows/a.json"))

@@ -53,7 +53,7 @@ def missing_files(workflow: Manifest, layout: ProjectLayout) -> list[Diagnostic]
 
 def _missing_files(workflow: Manifest, layout: ProjectLayout) -> Iterator[Diagnostic]:
     spec = workflow_spec(workflow)
-    if not (layout.root / spec.workflow).is_file():
+    if not layout.file(spec.workflow)[0].is_file():
         yield _missing(f"the template {spec.workflow}", spec.workflow, workflow.source("workflow"), layout)
     for name, asset in spec.files.items():
         if not is_url(asset) and not (layout.root / asset).is_file():

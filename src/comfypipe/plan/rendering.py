@@ -55,8 +55,7 @@ def render_workflow(manifest: Manifest, values: Mapping[str, Value], layout: Pro
         PromptInvalid: What it gives is no prompt, or an input is bound to a node that is not there.
     """
     spec = workflow_spec(manifest)
-    path = layout.root / spec.workflow
-    shown = layout.show(path)
+    path, shown = layout.file(spec.workflow)
     if spec.workflow.endswith(TEMPLATE_SUFFIX):
         from comfypipe.template.render import render
 

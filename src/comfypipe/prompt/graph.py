@@ -167,7 +167,7 @@ def _parse_node(node_id: str, raw: JSON) -> Node:
     return Node(
         id=node_id,
         class_type=class_type,
-        inputs={name: parse_input(value) for name, value in inputs.items()},
+        inputs={name: parse_input(value) if isinstance(value, list) else value for name, value in inputs.items()},
         title=title if isinstance(title, str) else None,
         extra={key: value for key, value in raw.items() if key not in _OWN_KEYS},
         has_inputs="inputs" in raw,

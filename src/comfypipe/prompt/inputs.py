@@ -49,12 +49,14 @@ def check_literal(info: InputInfo, value: JSON) -> Problem | None:
     if isinstance(value, dict) and "__value__" in value:  # how a list is written that is no link
         value = value["__value__"]
     try:
-        converted = convert_literal(info.type, value)
+        convert = _CONVERT.get(info.type)
+        converted = value if convert is None else convert(value)
     except (ValueError, TypeError, OverflowError) as error:
         return _unconvertible(info, value, error)
-    if "min" in info.options and converted < info.options["min"]:
+    options = info.options
+    if "min" in options and converted < options["min"]:
         return _out_of_range(info, converted, "smaller", "min")
-    if "max" in info.options and converted > info.options["max"]:
+    if "max" in options and converted > options["max"]:
         return _out_of_range(info, converted, "bigger", "max")
     if info.choices_checked and info.choices is not None and converted not in info.choices and not uploadable(info):
         return _not_in_list(info, converted, info.choices)

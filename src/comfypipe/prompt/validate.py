@@ -1,6 +1,6 @@
 """Whether a prompt fits what a server offers, in ComfyUI's own terms."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -53,13 +53,15 @@ def validate(
     is reported as newer versions do (``dependency_cycle``), and ``dependent_outputs`` names the outputs that depend on
     the node, where ComfyUI also names others that happened to fail after it.
     """
-    missing = [node for node in graph.nodes.values() if node.class_type not in object_info]
+    classes = {node.class_type for node in graph.nodes.values()}
+    info = {name: object_info[name] for name in classes if name in object_info}
+    missing = [node for node in graph.nodes.values() if node.class_type not in info] if len(info) < len(classes) else []
     roots = [
         node.id
-        for node in _ends(graph, object_info, missing)
-        if outputs is None or node.id in outputs or node.class_type not in object_info
+        for node in _ends(graph, info, missing)
+        if outputs is None or node.id in outputs or node.class_type not in info
     ]
-    walk = _Walk(graph, object_info, custom)
+    walk = _Walk(graph, info, custom)
     for node_id in roots:
         walk.follow(node_id)
     found = _in_order(graph, walk.errors)
@@ -72,7 +74,7 @@ def validate(
     good = tuple(node_id for node_id in roots if walk.valid[node_id])
     failed = [node_id for node_id in roots if not walk.valid[node_id]]
     error = None if good else outputs_failed(_details(walk, failed))
-    ready = tuple(node_id for node_id in good if graph.nodes[node_id].class_type in object_info)
+    ready = tuple(node_id for node_id in good if graph.nodes[node_id].class_type in info)
     return Validation(found, ready, unchecked, error, _dependents(graph, walk, failed))
 
 
@@ -97,7 +99,7 @@ class _Walk:
     """
 
     graph: PromptGraph
-    info: ObjectInfo
+    info: Mapping[str, NodeInfo]
     custom: Custom | None
     valid: dict[str, bool] = field(default_factory=dict)
     errors: dict[str, tuple[NodeError, ...]] = field(default_factory=dict)
@@ -129,41 +131,38 @@ class _Walk:
         if not node.has_inputs:
             state.raised = KeyError("inputs")
             return state
-        for declared, name, value in self._given(node):
+        known, given = self.info.get(node.class_type), node.inputs
+        for name in given if known is None else known.inputs:
+            declared = None if known is None else known.inputs[name]
+            value = given.get(name, _ABSENT)
             try:
-                self._look_at(state, declared, name, value)
+                if isinstance(value, Link):
+                    problem = self._look_at_link(state, declared, name, value)
+                elif declared is not None:
+                    problem = self._look_at_value(declared, value)
+                else:
+                    continue
             except (KeyError, IndexError, TypeError) as error:  # what ComfyUI runs into itself
                 state.raised = state.raised or error
+                continue
+            if problem is not None:
+                state.problems.append(problem)
         return state
 
-    def _given(self, node: Node) -> Iterator[tuple[InputInfo | None, str, JSON]]:
-        if node.class_type not in self.info:
-            for name, value in node.inputs.items():
-                yield None, name, value
-            return
-        for declared in self.info[node.class_type].inputs.values():
-            yield declared, declared.name, node.inputs.get(declared.name, _ABSENT)
-
-    def _look_at(self, state: _Open, declared: InputInfo | None, name: str, value: JSON) -> None:
-        if isinstance(value, Link):
-            problem = self._look_at_link(state, declared, name, value)
-        elif declared is None:
-            return
-        elif value is _ABSENT:
-            problem = missing_input(declared) if declared.required else None
-        elif isinstance(value, list):
+    def _look_at_value(self, declared: InputInfo, value: JSON) -> Problem | None:
+        if value is _ABSENT:
+            return missing_input(declared) if declared.required else None
+        if isinstance(value, list):
             if len(value) == 2:
                 raise _no_link(value, self.graph)
-            problem = bad_link(declared, value)
-        else:
-            problem = check_literal(declared, value)
-        if problem is not None:
-            state.problems.append(problem)
+            return bad_link(declared, value)
+        return check_literal(declared, value)
 
     def _look_at_link(self, state: _Open, declared: InputInfo | None, name: str, link: Link) -> Problem | None:
         target = self.graph.nodes[link.node_id]
-        if target.class_type in self.info:
-            received = _output_type(self.info[target.class_type], link.slot)
+        known = self.info.get(target.class_type)
+        if known is not None:
+            received = _output_type(known, link.slot)
             if declared is not None and not types_fit(received, declared_type(declared)):
                 return type_mismatch(declared, received, [link.node_id, link.slot])
         state.reads.append((declared, name, link))
@@ -203,7 +202,7 @@ class _Walk:
 _ABSENT = object()
 
 
-def _ends(graph: PromptGraph, info: ObjectInfo, missing: list[Node]) -> Iterator[Node]:
+def _ends(graph: PromptGraph, info: Mapping[str, NodeInfo], missing: list[Node]) -> Iterator[Node]:
     """Yield the output nodes, and the nodes of missing classes that nothing reads: one of them may be an output."""
     read = {link.node_id for node in graph.nodes.values() for _, link in node.links()} if missing else set()
     for node in graph.nodes.values():
