@@ -30,7 +30,10 @@ def request_digest(plan: Plan, backend: str, *, cache: bool, row: tuple[str, str
     request = {"name": plan.name, "inputs": asked, "drawn": sorted(plan.drawn), "backend": backend, "cache": cache}
     if row is not None:
         request["row"] = list(row)
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_SORTED.encode(request).encode()).hexdigest()
+
+
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 async def find_unfinished(execution: Execution, digest: str, is_alive: IsAlive) -> RunRecord | None:

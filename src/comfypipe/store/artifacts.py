@@ -80,7 +80,7 @@ class ArtifactStore:
 
     def place(self, sha256: str) -> Path:
         """Return where the file of this digest lies, or would."""
-        return self._root / sha256[:2] / sha256[2:]
+        return self._root / f"{sha256[:2]}/{sha256[2:]}"
 
     def path(self, sha256: str) -> Path:
         """
