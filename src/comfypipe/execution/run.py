@@ -44,7 +44,8 @@ async def run(execution: Execution, plan: Plan, record: RunRecord, *, resumed: b
         raise
     if resumed:
         await _withdraw_leftovers(execution, record)
-    ended_record = await _end(execution, _with_results(record, ended, given), error)
+    jobs_ended = error is None and not resumed  # one that was resumed may have some that its plan has no more
+    ended_record = await _end(execution, _with_results(record, ended, given), error, jobs_ended=jobs_ended)
     return run_of(ended_record, execution.artifacts, failure=error)
 
 
@@ -113,10 +114,12 @@ def _with_results(record: RunRecord, ended: ChainResult, given: Mapping[str, Out
     )
 
 
-async def _end(execution: Execution, record: RunRecord, error: ComfypipeError | None) -> RunRecord:
+async def _end(
+    execution: Execution, record: RunRecord, error: ComfypipeError | None, *, jobs_ended: bool = False
+) -> RunRecord:
     status = "completed" if error is None else "cancelled" if isinstance(error, RunCancelled) else "failed"
     ended = replace(record, status=status, ended_ms=now_ms(), error=error.to_json() if error else None)
-    await shielded(execution.ledger.end_run(ended))
+    await shielded(execution.ledger.end_run(ended, jobs_ended=jobs_ended))
     execution.listener(RunFinished(record.id, status, error))
     return ended
 

@@ -12,7 +12,7 @@ from comfypipe.store.connection import Connection, Values
 from comfypipe.store.migrations import LEDGER
 from comfypipe.store.pruning import Pruning
 from comfypipe.store.records import AttemptRecord, JobRecord, OutputRecord, R, RunRecord, columns, record_of, stored
-from comfypipe.store.statements import insert, update
+from comfypipe.store.statements import insert, put, update
 from comfypipe.store.worker import Call, DatabaseWorker
 
 LATEST = "latest"
@@ -47,8 +47,15 @@ class Ledger:
         await self._worker.write(lambda connection: insert(connection, "runs", columns(run)))
 
     def add_run_soon(self, run: RunRecord) -> None:
-        """Store a new run together with its first intent, or its end: those fail when it cannot be stored."""
-        self._soon[run.id] = self._worker.write_soon(lambda connection: insert(connection, "runs", columns(run)))
+        """
+        Store a new run together with its first intent, or its end: those fail when it cannot be stored.
+
+        Until then `runs_of_request` need not find it, unless it continues another one: nobody takes up what is being
+        worked on here, but two must not continue the same run.
+        """
+        self._soon[run.id] = self._worker.write_soon(
+            lambda connection: insert(connection, "runs", columns(run)), passable=run.continues is None
+        )
 
     async def adopt_run(self, run_id: str, *, owner: str, by: str, plan_digest: str) -> bool:
         """Make *by* the owner of a run that *owner* left unfinished; False when another process was faster."""
@@ -56,13 +63,19 @@ class Ledger:
         taken = {"owner": by, "plan_digest": plan_digest}
         return await self._worker.write(lambda connection: update(connection, "runs", left, taken) == 1)
 
-    async def end_run(self, run: RunRecord) -> None:
-        """Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is."""
+    async def end_run(self, run: RunRecord, *, jobs_ended: bool = False) -> None:
+        """
+        Store how a run ended, and end the jobs of it that were left open. A run that has ended stays as it is.
+
+        Args:
+            jobs_ended: None was left open.
+        """
 
         def write(connection: Connection) -> None:
             update(connection, "runs", {"id": run.id, "status": "running"}, _end_of(run))
-            ended = {"status": "cancelled", "ended_ms": run.ended_ms}
-            update(connection, "jobs", {"run_id": run.id, "status": "running"}, ended)
+            if not jobs_ended:
+                ended = {"status": "cancelled", "ended_ms": run.ended_ms}
+                update(connection, "jobs", {"run_id": run.id, "status": "running"}, ended)
 
         await self._worker.write(write, after=self._soon.pop(run.id, None))
 
@@ -103,7 +116,8 @@ class Ledger:
 
     async def runs_of_request(self, request_digest: str, *, limit: int = 20) -> tuple[RunRecord, ...]:
         """Return the newest runs that were asked for in the same words, newest first."""
-        return await self._rows(RunRecord, _RUNS_OF_REQUEST, {"request": request_digest, "limit": limit})
+        values = {"request": request_digest, "limit": limit}
+        return await self._rows(RunRecord, _RUNS_OF_REQUEST, values, ahead=True)
 
     # Jobs
 
@@ -143,7 +157,7 @@ class Ledger:
             found = [record_of(JobRecord, row) for row in connection.execute(query, values)]
             return tuple((job, _outputs_of(connection, job.id)) for job in found)
 
-        return await self._worker.read(read)
+        return await self._worker.read(read, ahead=True)
 
     async def add_finished_job(self, job: JobRecord, given: Sequence[OutputRecord]) -> None:
         """Store a job that needed no submission: its outputs were there."""
@@ -228,7 +242,7 @@ class Ledger:
         Nobody hears whether that succeeded: it must be something that is found out anew when it is not there.
         """
         made = {"prompt_id": prompt_id}
-        self._worker.write_soon(lambda connection: update(connection, "attempts", made, stored(changes)))
+        self._worker.write_soon(lambda connection: update(connection, "attempts", made, stored(changes)), passable=True)
 
     async def move_attempt(self, prompt_id: str, job: JobRecord) -> None:
         """Make an attempt of an earlier run one at *job*, which goes on with it."""
@@ -247,11 +261,13 @@ class Ledger:
         """Return the attempts at a job, first to last."""
         return await self._rows(AttemptRecord, _ATTEMPTS_AT, {"job": job_id})
 
-    async def _rows(self, kind: type[R], query: str, values: Values | None = None) -> tuple[R, ...]:
+    async def _rows(
+        self, kind: type[R], query: str, values: Values | None = None, *, ahead: bool = False
+    ) -> tuple[R, ...]:
         def read(connection: Connection) -> tuple[R, ...]:
             return tuple(record_of(kind, row) for row in connection.execute(query, values))
 
-        return await self._worker.read(read)
+        return await self._worker.read(read, ahead=ahead)
 
 
 def _end_of(run: RunRecord) -> Values:
@@ -271,11 +287,7 @@ def _add_outputs(connection: Connection, job_id: str, given: Sequence[OutputReco
 
 def _put_job(connection: Connection, job: JobRecord) -> None:
     """Store a job, in place of what a resumed run had stored of it before."""
-    values = columns(job)
-    if connection.execute("SELECT id FROM jobs WHERE id = :job", {"job": job.id}):
-        update(connection, "jobs", {"id": job.id}, values)
-    else:
-        insert(connection, "jobs", values)
+    put(connection, "jobs", "id", columns(job))
 
 
 def _range_of(prefix: str) -> Values:

@@ -1,9 +1,11 @@
 """A SQLite file: connections that write through and wait for each other, and what its faults mean to the user."""
 
 import errno
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from comfypipe.store.connection import Values
 
 BUSY_S = 30.0
 """How long a process waits for another one that writes."""
+
+_PARAMETER = re.compile(r":(\w+)")
 
 
 def journal_mode(version: tuple[int, ...]) -> str:
@@ -31,30 +35,38 @@ class SQLiteConnection:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._cursor = connection.cursor()
 
     def execute(self, sql: str, values: Values | None = None) -> list[dict[str, Any]]:
-        cursor = self._connection.execute(sql, values or {})
-        if cursor.description is None:
+        found = self._run(sql, values).fetchall()
+        if not found:
             return []
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        names = [column[0] for column in self._cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def change(self, sql: str, values: Values | None = None) -> int:
-        return self._connection.execute(sql, values or {}).rowcount
+        return self._run(sql, values).rowcount
 
     def change_each(self, sql: str, values: Sequence[Values]) -> None:
-        self._connection.executemany(sql, values)
+        statement, names = _positional(sql)
+        self._cursor.executemany(statement, [[each[name] for name in names] for each in values])
+
+    def _run(self, sql: str, values: Values | None) -> sqlite3.Cursor:
+        if not values:
+            return self._cursor.execute(sql)
+        statement, names = _positional(sql)
+        return self._cursor.execute(statement, [values[name] for name in names])
 
     @contextmanager
     def transaction(self, *, writes: bool) -> Iterator[None]:
         # A writer that begins as a reader fails at once, without waiting, when another one is faster.
-        self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        self._cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._cursor.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # a full disk has rolled back already
-                self._connection.execute("ROLLBACK")
+                self._cursor.execute("ROLLBACK")
             raise
 
     def tables(self) -> frozenset[str]:
@@ -63,6 +75,17 @@ class SQLiteConnection:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@cache
+def _positional(sql: str) -> tuple[str, tuple[str, ...]]:
+    """
+    Return a statement with ``?`` for each ``:name``, and the names in their order.
+
+    For each name that the driver asks SQLite for, it lets other threads run, and then has to wait for its turn again.
+    Statements are constants of the program, and quote no colons.
+    """
+    return _PARAMETER.sub("?", sql), tuple(_PARAMETER.findall(sql))
 
 
 class SQLiteDatabase:

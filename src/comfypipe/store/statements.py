@@ -10,6 +10,11 @@ def insert(connection: Connection, table: str, values: Values) -> None:
     connection.change(_insert(table, tuple(values)), values)
 
 
+def put(connection: Connection, table: str, key: str, values: Values) -> None:
+    """Add a row, in place of the one with the same *key* where there is one."""
+    connection.change(_put(table, key, tuple(values)), values)
+
+
 def update(connection: Connection, table: str, where: Values, changes: Values) -> int:
     """Change the rows that are as *where* says, and return how many there were."""
     statement = _update(table, tuple(where), tuple(changes))
@@ -24,6 +29,12 @@ def update(connection: Connection, table: str, where: Values, changes: Values) -
 def _insert(table: str, columns: tuple[str, ...]) -> str:
     names, parameters = ", ".join(columns), ", ".join(f":{name}" for name in columns)
     return f"INSERT INTO {table} ({names}) VALUES ({parameters})"  # noqa: S608
+
+
+@cache
+def _put(table: str, key: str, columns: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
+    return f"{_insert(table, columns)} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
 @cache

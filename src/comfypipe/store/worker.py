@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from comfypipe.store.connection import Connection, Database
@@ -16,9 +17,6 @@ T = TypeVar("T")
 _TOGETHER = 64
 """How many calls share a transaction at most: enough that a commit costs little, few enough to redo."""
 
-_SOON_S = 0.05
-"""How long a write that nobody waits for may wait for another one to share a transaction with."""
-
 
 @dataclass(slots=True, eq=False)
 class Call:
@@ -28,6 +26,8 @@ class Call:
     Attributes:
         future: None when nobody does.
         after: Must have succeeded; its error is this one's too.
+        passable: Reads that go ahead do not wait for it.
+        ahead: It needs nothing that is passable.
         dropped: Nobody waits any more; it need not be begun.
         error: Why it failed.
     """
@@ -36,6 +36,8 @@ class Call:
     writes: bool
     future: "asyncio.Future[Any] | None" = None
     after: "Call | None" = None
+    passable: bool = False
+    ahead: bool = False
     dropped: bool = False
     result: Any = None
     error: BaseException | None = None
@@ -67,16 +69,24 @@ class DatabaseWorker:
     Args:
         location: The path of a SQLite file, or a database URL; opened at the first call.
         migrations: What brings its schema up to date.
+        soon_s: How long a write that nobody waits for may wait for another one to share a transaction with.
     """
 
-    def __init__(self, location: Path | str, migrations: Migrations) -> None:
+    def __init__(self, location: Path | str, migrations: Migrations, *, soon_s: float = 0.05) -> None:
         self._location = location
         self._migrations = migrations
+        self._soon_s = soon_s
         self._thread: _Thread | None = None
 
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Return what *function* reads."""
-        return await self._call(function, writes=False)
+    async def read(self, function: Callable[[Connection], T], *, ahead: bool = False) -> T:
+        """
+        Return what *function* reads.
+
+        Args:
+            ahead: It does not look for what is written soon and may be passed, and need not wait for the disk with it.
+        """
+        result: T = await self._call(Call(function, writes=False, ahead=ahead))
+        return result
 
     async def write(self, function: Callable[[Connection], T], *, after: Call | None = None) -> T:
         """
@@ -85,16 +95,20 @@ class DatabaseWorker:
         Args:
             after: What `write_soon` gave: when that fails, this raises its error, and writes nothing.
         """
-        return await self._call(function, writes=True, after=after)
+        result: T = await self._call(Call(function, writes=True, after=after))
+        return result
 
-    def write_soon(self, function: Callable[[Connection], Any]) -> Call:
+    def write_soon(self, function: Callable[[Connection], Any], *, passable: bool = False) -> Call:
         """
         Write with the next call, in the same transaction, or else a moment later; nobody waits for it.
 
         Calls are done in the order in which they are made, this one too: what comes later sees what it wrote. Whoever
         needs to know that it succeeded gives it to a later `write`.
+
+        Args:
+            passable: Reads that go ahead are done before it, and it waits for another call.
         """
-        call = Call(function, writes=True)
+        call = Call(function, writes=True, passable=passable)
         self._started().take_soon(call)
         return call
 
@@ -106,31 +120,30 @@ class DatabaseWorker:
 
     def _started(self) -> "_Thread":
         if self._thread is None:
-            self._thread = _Thread(self._location, self._migrations)
+            self._thread = _Thread(self._location, self._migrations, self._soon_s)
         return self._thread
 
-    async def _call(self, function: Callable[[Connection], T], *, writes: bool, after: Call | None = None) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        call = Call(function, writes, future, after)
+    async def _call(self, call: Call) -> Any:
+        call.future = asyncio.get_running_loop().create_future()
         self._started().take(call)
         try:
-            result = await future
+            return await call.future
         except asyncio.CancelledError:
             call.dropped = True
             raise
-        return result
 
 
 class _Thread:
     """The thread, from the opening of the database to its closing."""
 
-    def __init__(self, location: Path | str, migrations: Migrations) -> None:
+    def __init__(self, location: Path | str, migrations: Migrations, soon_s: float) -> None:
         self._location = location
         self._migrations = migrations
+        self._soon_s = soon_s
         self._database: Database | None = None
         self._connection: Connection | None = None
         self._waiting: deque[Call | None] = deque()
-        self._wake = threading.Semaphore(0)
+        self._wake: SimpleQueue[None] = SimpleQueue()  # waking costs less than with what `threading` has
         self._soon: asyncio.TimerHandle | None = None
         # A daemon: a program that was left without closing ends all the same; what was promised is on the disk.
         self._thread = threading.Thread(target=self._work, name=f"comfypipe-{migrations.what}", daemon=True)
@@ -139,17 +152,18 @@ class _Thread:
     def take(self, call: Call | None) -> None:
         """Do *call* soon; None is the last one."""
         self._waiting.append(call)
-        self._wake.release()
+        # In the loop's next turn: all that is asked for in this one is done together.
+        asyncio.get_running_loop().call_soon(self._wake.put, None)
 
     def take_soon(self, call: Call) -> None:
         """Do *call* with the next one, or in a moment."""
         self._waiting.append(call)
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(_SOON_S, self._no_later)
+            self._soon = asyncio.get_running_loop().call_later(self._soon_s, self._no_later)
 
     def _no_later(self) -> None:
         self._soon = None
-        self._wake.release()
+        self.take(Call(_nothing, writes=False))  # before which all else is done
 
     async def end(self) -> None:
         """Finish what waits, and close the database."""
@@ -161,7 +175,7 @@ class _Thread:
     def _work(self) -> None:
         going_on = True
         while going_on:
-            self._wake.acquire()
+            self._wake.get()
             taken, going_on = self._take()
             if taken:
                 self._run(taken)
@@ -169,7 +183,7 @@ class _Thread:
         self._dispose()
 
     def _take(self) -> tuple[list[Call], bool]:
-        """Return what waits, and whether more may come."""
+        """Return what is to be done now, and whether more may come."""
         taken: list[Call] = []
         while self._waiting and len(taken) < _TOGETHER:
             call = self._waiting.popleft()
@@ -177,6 +191,11 @@ class _Thread:
                 return taken, False
             if not call.dropped:
                 taken.append(call)
+        if len(taken) == _TOGETHER:
+            self._wake.put(None)  # for the rest
+        elif all(call.ahead or call.passable for call in taken):
+            self._waiting.extendleft(call for call in reversed(taken) if call.passable)
+            taken = [call for call in taken if call.ahead]
         return taken, True
 
     def _run(self, calls: Sequence[Call]) -> None:
@@ -222,6 +241,10 @@ class _Thread:
         if self._database is not None:
             self._database.close()
         self._connection = self._database = None
+
+
+def _nothing(_: Connection) -> None:
+    pass
 
 
 def _tell(calls: Sequence[Call]) -> None:

@@ -83,6 +83,20 @@ def test_ending_a_run_ends_its_open_jobs(location: Path | str) -> None:
     assert [("first", "completed"), ("second", "cancelled")] == use(location, steps)
 
 
+def test_an_intent_to_do_a_job_again_opens_it(location: Path | str) -> None:
+    """A job of the same id takes the place of what was stored of it, and its outputs stay until there are others."""
+
+    async def steps(ledger: Ledger) -> tuple[list[tuple[str, str]], int]:
+        run = a_run()
+        job = a_job(run)
+        await completed(ledger, run, job, an_output(job))
+        await ledger.intend(replace(job, workflow="mended"), an_attempt(job, 2))
+        kept = (await ledger.outputs([job.id]))[job.id]
+        return [(each.workflow, each.status) for each in await ledger.jobs(run.id)], len(kept)
+
+    assert ([("mended", "running")], 1) == use(location, steps)
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(location: Path | str) -> None:
     """As many characters as make it the only one are enough; "latest" is the newest."""
 

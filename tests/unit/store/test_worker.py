@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +19,11 @@ from comfypipe.store.worker import DatabaseWorker
 T = TypeVar("T")
 
 
-def use(location: Path | str, steps: Callable[[DatabaseWorker], Awaitable[T]]) -> T:
+def use(location: Path | str, steps: Callable[[DatabaseWorker], Awaitable[T]], *, soon_s: float = 0.05) -> T:
     """Open a worker on the ledger at *location*, do *steps*, close it."""
 
     async def session() -> T:
-        worker = DatabaseWorker(location, LEDGER)
+        worker = DatabaseWorker(location, LEDGER, soon_s=soon_s)
         try:
             return await steps(worker)
         finally:
@@ -51,6 +52,56 @@ def test_what_is_written_soon_is_seen_by_the_next_call(location: Path | str) -> 
         return await worker.read(ids)
 
     assert ["run1", "run2", "run3"] == use(location, steps)
+
+
+def test_a_read_may_go_ahead_of_what_is_written_soon(location: Path | str) -> None:
+    """What may be passed waits for a call that does not go ahead, and then is written first."""
+
+    async def steps(worker: DatabaseWorker) -> list[list[str]]:
+        worker.write_soon(adding("run1"), passable=True)
+        ahead = await worker.read(ids, ahead=True)
+        await worker.write(adding("run2"))
+        worker.write_soon(adding("run3"), passable=True)
+        return [ahead, await worker.read(ids, ahead=True), await worker.read(ids)]
+
+    assert [[], ["run1", "run2"], ["run1", "run2", "run3"]] == use(location, steps, soon_s=600)
+
+
+def test_no_read_goes_ahead_of_what_may_not_be_passed(location: Path | str) -> None:
+    """It sees that, and what was to be written before that."""
+
+    async def steps(worker: DatabaseWorker) -> list[str]:
+        worker.write_soon(adding("run1"), passable=True)
+        worker.write_soon(adding("run2"))
+        return await worker.read(ids, ahead=True)
+
+    assert ["run1", "run2"] == use(location, steps, soon_s=600)
+
+
+def test_any_number_of_writes_is_written_without_a_next_call(location: Path | str) -> None:
+    """Those too that do not fit into the first transaction."""
+    wanted = [f"run{number:03}" for number in range(150)]
+
+    async def steps(worker: DatabaseWorker) -> list[str]:
+        await worker.read(ids)
+        for run_id in wanted:
+            worker.write_soon(adding(run_id), passable=True)
+        other = DatabaseWorker(location, LEDGER)
+        try:
+            while len(found := await other.read(ids)) < len(wanted):
+                pass
+        finally:
+            await other.close()
+        return found
+
+    assert wanted == use(location, steps)
+
+
+def test_a_value_can_be_named_more_than_once(location: Path | str) -> None:
+    """It stands wherever a statement names it."""
+    text = "SELECT CAST(:a AS TEXT) AS first, CAST(:ab AS TEXT) AS second, CAST(:a AS TEXT) AS third"
+    expected = [{"first": "x", "second": "y", "third": "x"}]
+    assert expected == use(location, lambda worker: worker.read(lambda made: made.execute(text, {"ab": "y", "a": "x"})))
 
 
 def test_what_is_written_soon_is_written_without_a_next_call(location: Path | str) -> None:
@@ -110,6 +161,25 @@ def test_an_intent_is_not_stored_without_its_run(location: Path | str) -> None:
         return stored
 
     assert 0 == asyncio.run(session())
+
+
+def test_what_was_stored_soon_is_found(location: Path | str) -> None:
+    """A run that continues another one, by its request; and what became of an attempt."""
+
+    async def session() -> tuple[list[str], list[str]]:
+        ledger = Ledger(location)
+        first, second = a_run("run1"), replace(a_run("run2"), continues="run1")
+        job = a_job(first)
+        ledger.add_run_soon(first)
+        ledger.add_run_soon(second)
+        runs = [run.id for run in await ledger.runs_of_request(first.request_digest)]
+        await ledger.intend(job, an_attempt(job))
+        ledger.update_attempt_soon(an_attempt(job).prompt_id, status="submitted")
+        attempts = [attempt.status for attempt in await ledger.attempts_at(job.id)]
+        await ledger.close()
+        return runs, attempts
+
+    assert (["run2", "run1"], ["submitted"]) == asyncio.run(session())
 
 
 def test_the_only_job_of_a_run_is_stored_with_the_end_of_the_run(location: Path | str) -> None:
