@@ -409,6 +409,7 @@ CASES = (
         ("interrupted",),
         ("failed",),
         refused_and_gone,
+        or_never=True,  # taken out of the queue before it began
     ),
     Case(6, "lying status", ("lying-status=once",), once, RunFailed, ("error",), ("failed",), names_the_cycle),
     Case(7, "ExecutionBlocked", ("blocked=once",), workflow("two"), check=has_one_file),

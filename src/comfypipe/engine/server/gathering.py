@@ -55,6 +55,6 @@ class Gathers(asyncio.Protocol):
         super().connection_made(cast("asyncio.Transport", gathering))
 
 
-def gathering_protocol() -> type[asyncio.Protocol]:
+def gathering_protocol(kind: type[Gathers] = Gathers) -> type[asyncio.Protocol]:
     """Return the HTTP protocol that uvicorn takes by itself, and its WebSockets, made to gather what they write."""
-    return type("GatheringProtocol", (Gathers, AutoHTTPProtocol), {})
+    return type("GatheringProtocol", (kind, AutoHTTPProtocol), {})

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from comfypipe.engine.server.gathering import Gathers
+from comfypipe.engine.server.gathering import Gathers, gathering_protocol
 
 Address: TypeAlias = tuple[str, int]
 """Of a client: what ASGI calls ``scope["client"]``."""
@@ -23,7 +21,9 @@ class Connections:
         """Return uvicorn's HTTP protocol, made to note its connections here."""
         transports = self._transports
 
-        class Noted(Gathers, H11Protocol):
+        class Noted(Gathers):
+            transport: asyncio.Transport
+
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
                 transports[transport.get_extra_info("peername")[:2]] = self.transport
@@ -32,7 +32,7 @@ class Connections:
                 super().connection_lost(exc)
                 transports.pop(self.transport.get_extra_info("peername")[:2], None)
 
-        return Noted
+        return gathering_protocol(Noted)
 
     def drop(self, address: Address) -> None:
         """Break a connection off: what was not sent yet is never sent."""
