@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -58,6 +59,8 @@ class Sender:
         if more := options.pop("headers", None):
             headers = headers.copy()
             headers.update(more)
+        if params := options.pop("params", None):  # put together here, so that the URL is taken apart once
+            path = f"{path}?{urlencode(params)}"
         request = httpx.Request(method, f"{self._url}{path}", headers=headers, extensions=self._extensions, **options)
         if self._cookies:
             self._cookies.set_cookie_header(request)

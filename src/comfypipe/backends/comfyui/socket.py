@@ -93,8 +93,9 @@ class Socket:
 
     async def _listen(self, client_id: str) -> None:
         url = f"{self._url}?clientId={client_id}"
-        # The server sends no heartbeat: the library's pings find out that it is gone.
-        async with connect(url, open_timeout=5, proxy=None, **self._options) as socket:
+        # The server sends no heartbeat: the library's pings find out that it is gone. Packing such small messages takes
+        # both sides longer than sending them.
+        async with connect(url, open_timeout=5, proxy=None, compression=None, **self._options) as socket:
             await socket.send(_HELLO)
             self._connected.set()
             async for frame in socket:
