@@ -119,11 +119,13 @@ class Dispatcher:
         self._look_again_later()
 
     def _assign(self, able: Mapping[str, Item], waiting: Sequence[Waiting], now: float) -> None:
-        views = [each.view(now) for each in self._members if each.up]
+        costs = self._costs.costs()
+        longest_s = costs.longest_of({each.models for each in waiting})
+        views = [each.view(now, longest_s) for each in self._members if each.up]
         if not any(each.queued < each.depth for each in views):
             return
         servers = {each.name: each for each in self._members}
-        for each in decide(waiting, views, self._costs.costs(), turn_s=self._timing.turn_s):
+        for each in decide(waiting, views, costs, turn_s=self._timing.turn_s):
             item, member = able[each.key], servers[each.server]
             item.place.set_result((member, member.take(item.needs.models, now)))
 

@@ -66,13 +66,14 @@ class FleetBackend:
     @property
     def slots(self) -> int:
         """How many prompts the servers hold at once, all together; to keep them busy, offer a few times as many."""
-        return sum(each.depth for each in self._servers)
+        return sum(each.depth_for(None) for each in self._servers)
 
     def status(self) -> tuple[ServerStatus, ...]:
         """Return how each server is; what is not known yet, `object_info` finds out."""
         if self._open is not None:
             return tuple(each.status() for each in self._open.members)
-        return tuple(ServerStatus(each.name, ServerState.UP, each.accelerator, each.depth, 0) for each in self._servers)
+        known = ((each.name, ServerState.UP, each.accelerator, each.depth_for(None), 0) for each in self._servers)
+        return tuple(ServerStatus(*each) for each in known)
 
     def drain(self, name: str) -> None:
         """Give a server no new work; what it has runs to its end."""

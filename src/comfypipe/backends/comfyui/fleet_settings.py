@@ -48,10 +48,10 @@ def _entry(entry: object) -> Mapping[str, Any]:
 
 
 def _server(entry: Mapping[str, Any], layout: ProjectLayout) -> Server:
-    accelerator, depth = entry.get("accelerator"), entry.get("depth", 2)
+    accelerator, depth = entry.get("accelerator"), entry.get("depth")
     if accelerator is not None and not isinstance(accelerator, str):
         raise UsageError(f"{entry['url']}: accelerator takes text", hint='such as "L4": what that one server has')
-    if not isinstance(depth, int) or isinstance(depth, bool):
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool)):
         raise UsageError(f"{entry['url']}: depth takes a whole number", hint="how many prompts it holds at once")
     own = {key: value for key, value in entry.items() if key not in _OF_SERVER}
     if entry["url"].startswith("http"):

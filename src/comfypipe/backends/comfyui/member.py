@@ -1,6 +1,7 @@
 """A server of a fleet: what it is said to be, and what the fleet knows of it."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 from comfypipe.backends.base import Backend
@@ -11,6 +12,12 @@ from comfypipe.backends.comfyui.scheduler import Models, ServerView
 from comfypipe.errors import UsageError
 from comfypipe.prompt.object_info import ObjectInfo
 
+DEPTH = 2
+"""How many prompts a server holds of which nobody says how many, and that take their time."""
+
+_MOST_DEEP = 8
+_AHEAD_S = 0.25  # it can take us so long, busy with others, to hear of an end and to send the next
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -20,17 +27,29 @@ class Server:
     Attributes:
         name: How the ledger and messages call it; its URL, mostly.
         accelerator: What it has, such as ``L4``; None when that is not said.
-        depth: How many prompts it holds at once: one that runs, and those that are to start without a pause.
+        depth: How many prompts it holds at once: one that runs, and those that are to start without a pause. None: two,
+            and of prompts that are over in a moment as many as keep it busy for a quarter of a second.
     """
 
     backend: Backend
     name: str
     accelerator: str | None = None
-    depth: int = 2
+    depth: int | None = None
 
     def __post_init__(self) -> None:
-        if self.depth < 1:
+        if self.depth is not None and self.depth < 1:
             raise UsageError(f"depth of the server {self.name} is {self.depth}", hint="it takes 1 or more")
+
+    def depth_for(self, run_s: float | None) -> int:
+        """
+        Return how many prompts it holds at once.
+
+        Args:
+            run_s: What one run takes; None when nobody knows yet.
+        """
+        if self.depth is not None:
+            return self.depth
+        return DEPTH if not run_s else max(DEPTH, min(_MOST_DEEP, math.ceil(_AHEAD_S / run_s)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +156,19 @@ class Member:
         """Note that it was restarted."""
         self.models, self.held_since = frozenset(), now
 
-    def view(self, now: float) -> ServerView:
-        """Return what the scheduler sees of it."""
-        held_s = now - self.held_since
-        return ServerView(self.name, self.server.accelerator, self.server.depth, self.queued, self.models, held_s)
+    def view(self, now: float, run_s: float | None) -> ServerView:
+        """
+        Return what the scheduler sees of it.
+
+        Args:
+            run_s: What a run of what waits takes, at the most; None when nobody knows yet.
+        """
+        held_s, depth = now - self.held_since, self.server.depth_for(run_s)
+        return ServerView(self.name, self.server.accelerator, depth, self.queued, self.models, held_s)
 
     def status(self) -> ServerStatus:
         """Return what it is doing."""
         models = tuple(sorted(self.models))
-        described = (self.name, self.health.state, self.server.accelerator, self.server.depth, self.queued)
+        depth = self.server.depth_for(None)
+        described = (self.name, self.health.state, self.server.accelerator, depth, self.queued)
         return ServerStatus(*described, models, self.health.reason)

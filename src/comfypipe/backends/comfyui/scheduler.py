@@ -10,7 +10,7 @@ Three rules, in this order:
    has held its own for the longest time, and for a turn at least, gives way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -75,6 +75,11 @@ class Costs:
     def run_of(self, models: Models) -> float:
         """Return what one run takes that finds its models loaded."""
         return self.run_s.get(models, self.guess_s)
+
+    def longest_of(self, kinds: Collection[Models]) -> float | None:
+        """Return what one run of any of these takes at the most; None when that is not known of all of them."""
+        known = [self.run_s[models] for models in kinds if models in self.run_s]
+        return max(known) if known and len(known) == len(kinds) else None
 
 
 @dataclass(frozen=True, slots=True)

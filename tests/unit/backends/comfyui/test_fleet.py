@@ -34,7 +34,10 @@ TIMING = FleetTiming()
 
 
 def fleet_of(
-    *servers: SimulatedServer, accelerators: Sequence[str | None] = (), depth: int = 2, timing: FleetTiming = TIMING
+    *servers: SimulatedServer,
+    accelerators: Sequence[str | None] = (),
+    depth: int | None = None,
+    timing: FleetTiming = TIMING,
 ) -> FleetBackend:
     """Return a fleet of these servers, called by their host's name."""
     having = [*accelerators, *[None] * (len(servers) - len(accelerators))]
@@ -84,6 +87,20 @@ def test_work_waits_in_the_fleet_and_no_server_holds_more_than_its_depth() -> No
         await fleet.close()
         assert a.closed
         assert b.closed
+
+    in_time(test)
+
+
+@pytest.mark.parametrize(("run_s", "depth", "most"), [(0.05, None, 5), (0.01, None, 8), (0.2, None, 2), (0.01, 3, 3)])
+def test_short_runs_queue_deeper(run_s: float, depth: int | None, most: int) -> None:
+    """Once it is known that runs are over in a moment, a server gets a quarter of a second of them; not if one says."""
+
+    async def test() -> None:
+        a = SimulatedServer("a", run_s=run_s)
+        fleet = fleet_of(a, depth=depth)
+        await asyncio.gather(*(run_one(fleet, submission()) for _ in range(40)))
+        assert (40, most) == (len(a.executed), a.most_queued)
+        await fleet.close()
 
     in_time(test)
 
