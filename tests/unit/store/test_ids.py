@@ -18,10 +18,10 @@ def test_run_ids_sort_by_age(times_ms: list[int]) -> None:
 
 
 def test_run_ids_are_short_and_distinct() -> None:
-    """Of a thousand runs of one millisecond nearly all have a name of their own, in 12 letters and digits."""
-    ids = {new_run_id(1_800_000_000_000) for _ in range(1000)}
-    assert len(ids) > 990
-    assert {12} == {len(each) for each in ids}
+    """Ten thousand runs of one millisecond have a name each, in 16 letters and digits."""
+    ids = {new_run_id(1_800_000_000_000) for _ in range(10_000)}
+    assert 10_000 == len(ids)
+    assert {16} == {len(each) for each in ids}
     assert all(each.isalnum() and each == each.lower() for each in ids)
 
 
