@@ -88,8 +88,11 @@ def batch(folder: Path, *words: str) -> Life:
         process = subprocess.Popen(command, cwd=folder, stdout=events, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    last = json.loads((folder / "events.jsonl").read_bytes().splitlines()[-1])
-    if process.returncode != 0 or last["status"] != "completed":
+    said = (folder / "events.jsonl").read_bytes()
+    if process.returncode != 0:
+        raise RuntimeError(said[-2000:].decode())
+    last = json.loads(said.splitlines()[-1])
+    if last["status"] != "completed":
         raise RuntimeError(last)
     return Life(time.perf_counter() - began, last["seconds"], used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 

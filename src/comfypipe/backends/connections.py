@@ -15,7 +15,7 @@ _MOST = 32
 _BUFFER_BYTES = 1 << 18
 """As much is read ahead of whoever takes a body, and put into one write."""
 
-_NO_FIELD = re.compile(rb"[\r\n\0]")
+_UNSENDABLE = re.compile(rb"[\r\n\0]")
 
 
 class ServerTransport(httpx.AsyncBaseTransport):
@@ -279,7 +279,7 @@ def _head(request: httpx.Request) -> bytes:
     """Return the head of a request as it is sent."""
     fields = [request.method.encode("ascii") + b" " + request.url.raw_path + b" HTTP/1.1"]
     fields += [name + b": " + value for name, value in request.headers.raw]
-    if any(_NO_FIELD.search(field) for field in fields):
+    if any(_UNSENDABLE.search(field) for field in fields):
         raise httpx.LocalProtocolError("a header, or the address, has a character that cannot be sent")
     return b"\r\n".join((*fields, b"", b""))
 

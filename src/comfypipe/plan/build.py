@@ -20,43 +20,7 @@ from comfypipe.plan.steps import Plan, Step
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
 
-__all__ = ["Planner", "build", "jobs", "outputs"]
-
-
-def build(
-    library: Library,
-    layout: ProjectLayout,
-    name: str,
-    given: Mapping[str, object],
-    *,
-    preset: str | None = None,
-    object_info: ObjectInfo | None = None,
-    unknown: Unknown = "error",
-    base: Path | None = None,
-    draw_seed: Callable[[], int] = draw_random_seed,
-) -> Plan:
-    """
-    Return the plan for running *name*, every step of it rendered and validated.
-
-    Args:
-        given: Values of its inputs, by name.
-        object_info: What the backend offers; without it the structure alone is checked.
-        unknown: Whether a class that *object_info* does not hold is an error, or passed over.
-        base: Folder that given paths are relative to; the working directory when there is none.
-        draw_seed: Asked once for each of its seeds that nobody gives, and once for those of its steps together.
-
-    Raises:
-        UsageError: There is no such workflow, pipeline or preset.
-        ManifestInvalid: Its manifest is wrong; carries every finding.
-        InputMissing: An input that has to be given is not.
-        InputInvalid: A value does not fit.
-        PlanError: Its steps do not fit together (`ReferenceUnknown`, `ReferenceCycle`); carries every finding.
-        PromptInvalid: A prompt would be refused; carries every finding.
-    """
-    planner = Planner(library, layout)
-    return planner.plan(
-        name, given, preset=preset, object_info=object_info, unknown=unknown, base=base, draw_seed=draw_seed
-    )
+__all__ = ["Planner", "jobs", "outputs"]
 
 
 class Planner:
@@ -83,7 +47,24 @@ class Planner:
         base: Path | None = None,
         draw_seed: Callable[[], int] = draw_random_seed,
     ) -> Plan:
-        """Return the plan for running *name*, as `build` does."""
+        """
+        Return the plan for running *name*, every step of it rendered and validated.
+
+        Args:
+            given: Values of its inputs, by name.
+            object_info: What the backend offers; without it the structure alone is checked.
+            unknown: Whether a class that *object_info* does not hold is an error, or passed over.
+            base: Folder that given paths are relative to; the working directory when there is none.
+            draw_seed: Asked once for each of its seeds that nobody gives, and once for those of its steps together.
+
+        Raises:
+            UsageError: There is no such workflow, pipeline or preset.
+            ManifestInvalid: Its manifest is wrong; carries every finding.
+            InputMissing: An input that has to be given is not.
+            InputInvalid: A value does not fit.
+            PlanError: Its steps do not fit together (`ReferenceUnknown`, `ReferenceCycle`); carries every finding.
+            PromptInvalid: A prompt would be refused; carries every finding.
+        """
         spec = self._library.manifest(name).spec
         inputs = resolve_inputs(
             spec.inputs,

@@ -12,7 +12,7 @@ from comfypipe.manifest.destinations import url_problem
 from comfypipe.manifest.load import Manifest
 from comfypipe.manifest.schema import MEDIA_TYPES, InputSpec, ListInput
 from comfypipe.manifest.values import FileValue, safe_filename
-from comfypipe.plan.build import build
+from comfypipe.plan.build import Planner
 from comfypipe.plan.library import load_library
 from comfypipe.plan.steps import Plan
 from comfypipe.project import ProjectLayout
@@ -31,8 +31,8 @@ class Published:
     """
 
     def __init__(self, layout: ProjectLayout) -> None:
-        self._layout = layout
         self._library = load_library(layout)
+        self._planner = Planner(self._library, layout)
 
     def __contains__(self, name: str) -> bool:
         return name in self._library.workflows or name in self._library.pipelines
@@ -69,7 +69,7 @@ class Published:
         options: dict[str, Any] = {"preset": preset, "object_info": object_info}
         if drawn.get("steps") is not None:
             options["draw_seed"] = lambda: int(drawn["steps"])
-        return build(self._library, self._layout, name, {**inputs, **drawn.get("inputs", {})}, **options)
+        return self._planner.plan(name, {**inputs, **drawn.get("inputs", {})}, **options)
 
     def check_files(self, name: str, inputs: Mapping[str, Any]) -> None:
         """

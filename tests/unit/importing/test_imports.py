@@ -13,7 +13,7 @@ from comfypipe.errors import ImportFailed, UsageError
 from comfypipe.importing.imports import import_workflow
 from comfypipe.importing.manifest import Candidate
 from comfypipe.importing.write import check_name, suggested_name, write_files
-from comfypipe.plan.build import build, jobs
+from comfypipe.plan.build import Planner, jobs
 from comfypipe.plan.library import load_library
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
@@ -53,7 +53,7 @@ def files(layout: ProjectLayout) -> list[str]:
 
 def rendered(layout: ProjectLayout, name: str, **given: JSON) -> JSONObject:
     """Return the prompt that a workflow of the project gives."""
-    plan = build(load_library(layout), layout, name, given)
+    plan = Planner(load_library(layout), layout).plan(name, given)
     return jobs(plan, plan.steps[0], {}, layout)[0].prompt
 
 

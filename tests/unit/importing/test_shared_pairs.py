@@ -14,7 +14,7 @@ from comfypipe.importing.imports import import_workflow
 from comfypipe.importing.manifest import Form
 from comfypipe.importing.ui_graph import parse_ui_graph
 from comfypipe.manifest.load import load_manifest
-from comfypipe.plan.build import build, jobs
+from comfypipe.plan.build import Planner, jobs
 from comfypipe.plan.library import Library
 from comfypipe.project import ProjectLayout
 from comfypipe.prompt.object_info import ObjectInfo
@@ -60,7 +60,7 @@ def test_every_workflow_renders_to_the_prompt_that_it_was_made_of(
             continue
         made = import_workflow(path, layout, object_info=info, name="x", form=form, everything=everything, force=True)
         manifest = load_manifest(made.manifest, "x.yaml")
-        plan = build(Library({"x": manifest}, {}), layout, "x", {})
+        plan = Planner(Library({"x": manifest}, {}), layout).plan("x", {})
         if manifest.warnings or jobs(plan, plan.steps[0], {}, layout)[0].prompt != made.draft.prompt:
             different.append(path.name)
     assert [] == different

@@ -12,7 +12,7 @@ from comfypipe.importing.imports import import_workflow
 from comfypipe.importing.manifest import Form
 from comfypipe.importing.update import Updated, update_workflow
 from comfypipe.manifest.load import load_manifest
-from comfypipe.plan.build import build, jobs
+from comfypipe.plan.build import Planner, jobs
 from comfypipe.plan.library import load_library
 from comfypipe.project import ProjectLayout
 
@@ -65,7 +65,7 @@ class Desk:
     def rendered(self, **given: JSON) -> JSONObject:
         """Return the prompt that the workflow gives."""
         assert not load_manifest(self.made.manifest, "x").warnings
-        plan = build(load_library(self.layout), self.layout, "x", given)
+        plan = Planner(load_library(self.layout), self.layout).plan("x", given)
         return jobs(plan, plan.steps[0], {}, self.layout)[0].prompt
 
 

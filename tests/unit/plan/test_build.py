@@ -21,7 +21,7 @@ from comfypipe.errors import (
 )
 from comfypipe.manifest.schema import RetrySpec
 from comfypipe.manifest.values import FileValue
-from comfypipe.plan.build import build
+from comfypipe.plan.build import Planner
 from comfypipe.plan.steps import Plan
 from comfypipe.prompt.object_info import ObjectInfo
 
@@ -39,9 +39,7 @@ def plan(
     """Build a plan in a small project; drawn seeds count up from *seed*."""
     library, layout = write(root, changes or {})
     drawn = iter(range(seed, seed + 100))
-    return build(
-        library,
-        layout,
+    return Planner(library, layout).plan(
         name,
         given or {},
         preset=preset,

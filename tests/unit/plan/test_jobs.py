@@ -9,7 +9,7 @@ from tests.unit.plan.projects import FILES, PIPELINE, RECOLOUR, Changes, steps, 
 from comfypipe.errors import ComfypipeError, InputInvalid, PlanError, PromptInvalid
 from comfypipe.manifest.schema import ModelSpec, RetrySpec
 from comfypipe.manifest.values import FileValue, Value
-from comfypipe.plan.build import build, jobs, outputs
+from comfypipe.plan.build import Planner, jobs, outputs
 from comfypipe.plan.steps import Job, PlacedFile, Plan, StepOutputs
 from comfypipe.project import ProjectLayout
 
@@ -19,7 +19,7 @@ def planned(
 ) -> tuple[Plan, ProjectLayout]:
     """Build a plan in a small project, with seed 5."""
     library, layout = write(root, changes or {})
-    return build(library, layout, name, given or {}, base=root, draw_seed=lambda: 5), layout
+    return Planner(library, layout).plan(name, given or {}, base=root, draw_seed=lambda: 5), layout
 
 
 def made(name: str, content: str = "") -> FileValue:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.plan.projects import CUTOUT, FILES, OFFERED, PIPELINE, write
 
 from comfypipe.errors import ComfypipeError, InputInvalid, PromptInvalid, TemplateError
-from comfypipe.plan.build import Planner, build
+from comfypipe.plan.build import Planner
 
 ROWS: Mapping[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
     "a workflow": ("cutout", lambda row: {"image": "assets/photo.png", "size": 16 + row}),
@@ -28,7 +28,7 @@ def test_each_row_is_planned_as_if_it_were_the_only_one(tmp_path: Path, case: st
     planner = Planner(library, layout)
     options: dict[str, Any] = {"object_info": OFFERED, "base": tmp_path}
     for row in range(5):
-        alone = build(library, layout, name, row_of(row), draw_seed=count(row).__next__, **options)
+        alone = Planner(library, layout).plan(name, row_of(row), draw_seed=count(row).__next__, **options)
         assert alone == planner.plan(name, row_of(row), draw_seed=count(row).__next__, **options)
 
 

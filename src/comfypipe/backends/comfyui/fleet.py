@@ -72,8 +72,10 @@ class FleetBackend:
         """Return how each server is; what is not known yet, `object_info` finds out."""
         if self._open is not None:
             return tuple(each.status() for each in self._open.members)
-        known = ((each.name, ServerState.UP, each.accelerator, each.depth_for(None), 0) for each in self._servers)
-        return tuple(ServerStatus(*each) for each in known)
+        return tuple(
+            ServerStatus(each.name, ServerState.UP, each.accelerator, each.depth_for(None), queued=0)
+            for each in self._servers
+        )
 
     def drain(self, name: str) -> None:
         """Give a server no new work; what it has runs to its end."""

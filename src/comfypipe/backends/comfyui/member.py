@@ -12,7 +12,7 @@ from comfypipe.backends.comfyui.scheduler import Models, ServerView
 from comfypipe.errors import UsageError
 from comfypipe.prompt.object_info import ObjectInfo
 
-DEPTH = 2
+_DEPTH = 2
 """How many prompts a server holds of which nobody says how many, and that take their time."""
 
 _MOST_DEEP = 8
@@ -49,7 +49,7 @@ class Server:
         """
         if self.depth is not None:
             return self.depth
-        return DEPTH if not run_s else max(DEPTH, min(_MOST_DEEP, math.ceil(_AHEAD_S / run_s)))
+        return _DEPTH if not run_s else max(_DEPTH, min(_MOST_DEEP, math.ceil(_AHEAD_S / run_s)))
 
 
 @dataclass(frozen=True, slots=True)

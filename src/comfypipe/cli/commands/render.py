@@ -28,13 +28,13 @@ def render(
 
     Of a pipeline, every step's prompts by step, with placeholders for the files that other steps will make.
     """
-    from comfypipe.plan.build import build
+    from comfypipe.plan.build import Planner
     from comfypipe.plan.library import load_library
     from comfypipe.project import ProjectLayout
 
     layout = ProjectLayout.find(project)
     library = load_library(layout)
-    plan = build(library, layout, name, given_inputs(inputs, inputs_file), preset=preset)
+    plan = Planner(library, layout).plan(name, given_inputs(inputs, inputs_file), preset=preset)
     console = Console()
     console.diagnostics(plan.warnings)
     for drawn in plan.drawn:

@@ -40,6 +40,11 @@ class GatheringTransport:
         self._flush()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """End what is sent, once everything is."""
+        self._flush()
+        self._transport.write_eof()
+
     def _flush(self) -> None:
         held, self._held, self._held_bytes = self._held, [], 0
         if held and not self._transport.is_closing():

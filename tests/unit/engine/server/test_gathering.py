@@ -17,6 +17,10 @@ class Recorder(asyncio.Transport):
         """Note it."""
         self.sent.append(bytes(data))
 
+    def write_eof(self) -> None:
+        """Note the end of what is sent."""
+        self.sent.append(b"(end)")
+
     def is_closing(self) -> bool:
         """Tell whether it was closed."""
         return self.closed
@@ -40,6 +44,20 @@ def test_what_is_written_in_one_turn_is_sent_at_once() -> None:
         return recorder.sent
 
     assert [b"head body", b"next"] == asyncio.run(write())
+
+
+def test_the_end_comes_after_what_was_written() -> None:
+    """Nothing that is held back is left unsent when no more is to come."""
+
+    async def write() -> list[bytes]:
+        recorder = Recorder()
+        transport = GatheringTransport(recorder)
+        transport.write(b"last")
+        transport.write_eof()
+        await asyncio.sleep(0)
+        return recorder.sent
+
+    assert [b"last", b"(end)"] == asyncio.run(write())
 
 
 def test_much_is_not_held_back() -> None:
