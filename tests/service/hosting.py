@@ -93,7 +93,11 @@ def taking() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender was killed amid it: nothing was delivered
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             with receiver.changed:
                 receiver.deliveries.append(Delivery(self.path, headers, body))

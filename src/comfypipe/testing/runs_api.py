@@ -200,7 +200,9 @@ class RunsApi:
             destination.parent.mkdir(parents=True, exist_ok=True)
             request = urllib.request.Request(url, headers={"User-Agent": "runs-api"})  # noqa: S310  the test's own URL
             with direct_opener().open(request, timeout=30) as reply:
-                destination.write_bytes(reply.read())
+                partial = destination.with_name(f".{secrets.token_hex(8)}.partial")
+                partial.write_bytes(reply.read())
+                partial.replace(destination)  # a run that has begun may be reading the same file
 
     def _tell(self, run: JSONObject) -> None:
         """Deliver the webhook; one that is not taken is not delivered again."""
