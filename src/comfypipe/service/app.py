@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -27,27 +27,19 @@ from comfypipe.service.webhooks import routes as webhooks
 _KINDS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def create_app(settings: ServiceSettings, *, on_failure: Callable[[BaseException], None] | None = None) -> FastAPI:
+def create_app(settings: ServiceSettings) -> FastAPI:
     """
     Return the service as an application; it is open while its lifespan lasts.
 
     ``app.state.service`` is the `Service`, ``app.state.gate`` what requests have to pass.
-
-    Args:
-        on_failure: Told why it could not be opened, beside the server, which only logs that.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with opened(settings) as service:
-                app.state.service = service
-                app.state.gate = _gate(settings, service)
-                yield
-        except ComfypipeError as error:
-            if on_failure is not None:
-                on_failure(error)
-            raise
+        async with opened(settings) as service:
+            app.state.service = service
+            app.state.gate = _gate(settings, service)
+            yield
 
     app = FastAPI(
         title="comfypipe",

@@ -2,14 +2,14 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from threading import Event, Thread
 
 import uvicorn
 
 from comfypipe.engine.server.guard import is_loopback
 from comfypipe.engine.server.listening import listen
-from comfypipe.errors import StoreError, UsageError
+from comfypipe.errors import UsageError
 from comfypipe.service.app import create_app
 from comfypipe.service.reading import SmallReads
 from comfypipe.service.settings import ServiceSettings
@@ -44,8 +44,6 @@ def serve(
         server.run(sockets=[listener])
     finally:
         listener.close()
-    if not server.started:
-        raise server.failure or StoreError("the service could not be opened", hint="the log says why")
 
 
 @contextmanager
@@ -90,17 +88,22 @@ def check_host(settings: ServiceSettings, host: str) -> None:
 
 class _Server(uvicorn.Server):
     """
-    A server that tells when it is ready, and keeps the error that kept it from that.
+    A server that tells when it is ready.
+
+    It opens and closes the application itself: as a lifespan of uvicorn's, what goes wrong there would be logged with
+    all its frames, and the process ended with a status of uvicorn's.
 
     Attributes:
-        failure: Why it did not start.
+        failure: Why it did not start, when it runs in a thread.
     """
 
     def __init__(self, settings: ServiceSettings, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
-        app = create_app(settings, on_failure=self._note)
+        self._app = create_app(settings)
+        self._open = AsyncExitStack()
         super().__init__(
             uvicorn.Config(
-                app,
+                self._app,
+                lifespan="off",
                 http=SmallReads,
                 log_level="warning",
                 access_log=False,
@@ -119,19 +122,21 @@ class _Server(uvicorn.Server):
         """Serve in this thread; *ended* is set when that is over, however it ends."""
         try:
             self.run(sockets=[self._listener])
-        except SystemExit:  # how uvicorn ends when it could not start: whoever waits is told why
-            pass
+        except Exception as error:  # noqa: BLE001  raised where somebody waits for the server
+            self.failure = error
         finally:
             self._listener.close()
             ended.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._open.enter_async_context(self._app.router.lifespan_context(self._app))
         await super().startup(sockets)
-        if self.started:
-            self._on_ready(self.url)
+        self._on_ready(self.url)
 
-    def _note(self, failure: BaseException) -> None:
-        self.failure = failure
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if not self.force_exit:
+            await self._open.aclose()
 
 
 def _nobody(_url: str) -> None:
