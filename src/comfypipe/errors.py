@@ -9,8 +9,9 @@ Every error that comfypipe raises on purpose.
     │   └── ProjectNotFound
     ├── ManifestError
     │   ├── ManifestInvalid             carries diagnostics
-    │   ├── InputMissing
-    │   ├── InputInvalid
+    │   ├── InputError                  of one input, or of several that it carries
+    │   │   ├── InputMissing
+    │   │   └── InputInvalid
     │   └── RowsInvalid                 carries diagnostics
     ├── TemplateError
     │   ├── TemplateUndefined
@@ -135,16 +136,41 @@ class ManifestInvalid(ManifestError):
         return super().to_json() | {"diagnostics": [each.to_json() for each in self.diagnostics]}
 
 
-class InputMissing(ManifestError):
+class InputError(ManifestError):
+    """
+    What was given for the inputs of a workflow will not do.
+
+    Attributes:
+        code: What a diagnostic of it is called.
+        name: Of the input; None where it is about several.
+        each: The errors that it tells together; empty where it is one.
+    """
+
+    exit_status = ExitStatus.USAGE
+    code: ClassVar[str] = "bad-input"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str | None = None,
+        each: "Sequence[InputError]" = (),
+        hint: str | None = None,
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.name = name
+        self.each = tuple(each)
+
+
+class InputMissing(InputError):
     """A required input was not given."""
 
-    exit_status = ExitStatus.USAGE
+    code = "missing-input"
 
 
-class InputInvalid(ManifestError):
+class InputInvalid(InputError):
     """A value does not fit the declared type, range or choices."""
-
-    exit_status = ExitStatus.USAGE
 
 
 class RowsInvalid(ManifestError):

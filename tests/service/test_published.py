@@ -93,6 +93,13 @@ def test_inputs_that_do_not_fit_are_422_with_diagnostics(project: Client, inputs
     assert before == len(project.http.get("/workflows/tint/runs").json())
 
 
+def test_every_input_that_does_not_fit_has_a_diagnostic(project: Client) -> None:
+    """Each wrong input is told by itself, with its name, so that a form can show it where it belongs."""
+    reply = project.post({"inputs": {"scale": 9, "shade": 1}}, "tint").json()
+    told = [(each["code"], each["input"]) for each in reply["diagnostics"]]
+    assert [("bad-input", "scale"), ("bad-input", "shade"), ("missing-input", "photo")] == sorted(told)
+
+
 def test_a_prompt_can_be_checked_at_once(project: Client) -> None:
     """With `validate`, a class that is missing is 422 with node errors; files that the run brings count as there."""
     wrong = picture_prompt() | {"1": {"class_type": "NoSuchNode", "inputs": {}}}

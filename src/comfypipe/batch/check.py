@@ -12,7 +12,7 @@ from comfypipe.batch.results import invalid_line
 from comfypipe.batch.rows import Row, RowSource
 from comfypipe.batch.scratch import Entry, Scratch
 from comfypipe.diagnostics import Diagnostic
-from comfypipe.errors import ComfypipeError, InputInvalid, InputMissing, RowsInvalid
+from comfypipe.errors import ComfypipeError, InputError, InputInvalid, RowsInvalid
 
 FINDINGS_KEPT = 50
 """Findings that are told; of a file in which every row is wrong, the first ones say enough."""
@@ -129,7 +129,7 @@ def _entry(source: RowSource, row: Row, checked: Checked) -> Entry:
         if row.problem is not None:
             raise InputInvalid(row.problem)
         key = source.key(row, source.resolve(row))
-    except (InputMissing, InputInvalid) as error:
+    except InputError as error:
         return _invalid(source, row, error, checked)
     return Entry(row.number, key, mark_of(key, row.params), row.record.place, row.record.line)
 

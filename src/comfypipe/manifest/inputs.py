@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from comfypipe.diagnostics import did_you_mean
-from comfypipe.errors import InputInvalid, InputMissing, UsageError
+from comfypipe.errors import InputError, InputInvalid, InputMissing, UsageError
 from comfypipe.manifest.coerce import BadValue, OpenFile, coerce, seed_range
 from comfypipe.manifest.destinations import is_url, url_problem
 from comfypipe.manifest.schema import InputSpec, SeedInput
@@ -23,6 +23,7 @@ __all__ = [
     "FileValue",
     "StoredFile",
     "Value",
+    "all_of",
     "draw_seed",
     "file_opener",
     "has_default",
@@ -84,7 +85,7 @@ def resolve_inputs(
     """
     preset_values = _preset(presets or {}, preset)
     given = {name: value for name, value in given.items() if value is not None}
-    problems: list[InputMissing | InputInvalid] = [_unknown(name, specs) for name in given if name not in specs]
+    problems: list[InputError] = [_unknown(name, specs) for name in given if name not in specs]
     values: dict[str, Value] = {}
     opened, opened_default = file_opener(base), file_opener(root or base)
     for name, spec in specs.items():
@@ -96,11 +97,12 @@ def resolve_inputs(
             else:
                 values[name] = _left_out(name, spec, opened_default, draw_seed)
         except BadValue as error:
-            problems.append(InputInvalid(f"{_subject(name, error.place)} {error.problem}", hint=error.hint))
+            message = f"{_subject(name, error.place)} {error.problem}"
+            problems.append(InputInvalid(message, name=name, hint=error.hint))
         except InputMissing as error:
             problems.append(error)
     if problems:
-        raise _together(problems)
+        raise all_of(problems)
     return values
 
 
@@ -128,7 +130,7 @@ def _left_out(name: str, spec: InputSpec, opened: OpenFile, draw: Callable[[], i
         return smallest + draw() % (largest - smallest + 1)
     if spec.required:
         hint = f"it is {spec.description[:1].lower()}{spec.description[1:]}" if spec.description else None
-        raise InputMissing(f"input {name} ({spec.type}) is missing", hint=hint)
+        raise InputMissing(f"input {name} ({spec.type}) is missing", name=name, hint=hint)
     return None
 
 
@@ -143,19 +145,20 @@ def _preset(presets: Mapping[str, Mapping[str, Any]], name: str | None) -> Mappi
 
 def _unknown(name: str, specs: Mapping[str, InputSpec]) -> InputInvalid:
     known = f"inputs are {', '.join(specs)}" if specs else "it takes no inputs"
-    return InputInvalid(f'there is no input "{name}"', hint=did_you_mean(name, specs) or known)
+    return InputInvalid(f'there is no input "{name}"', name=name, hint=did_you_mean(name, specs) or known)
 
 
 def _subject(name: str, place: tuple[int, ...]) -> str:
     return f"input {name}{''.join(f'[{index}]' for index in place)}"
 
 
-def _together(problems: list[InputMissing | InputInvalid]) -> InputMissing | InputInvalid:
+def all_of(problems: Sequence[InputError]) -> InputError:
+    """Return the error that tells all of *problems*."""
     if len(problems) == 1:
         return problems[0]
     lines = "\n".join(f"  {line}" for each in problems for line in str(each).splitlines())
     kind = InputMissing if all(isinstance(each, InputMissing) for each in problems) else InputInvalid
-    return kind(f"{len(problems)} inputs are wrong:\n{lines}")
+    return kind(f"{len(problems)} inputs are wrong:\n{lines}", each=problems)
 
 
 def file_opener(base: Path) -> OpenFile:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from comfypipe.diagnostics import Diagnostic, Source
-from comfypipe.errors import InputInvalid, InputMissing
+from comfypipe.errors import InputError
 from comfypipe.manifest.coerce import BadValue, OpenFile, coerce
 from comfypipe.manifest.inputs import file_opener, resolve_inputs
 from comfypipe.manifest.schema import InputSpec, ListInput
@@ -77,7 +77,7 @@ class _Resolver:
         for name, each in spec.inputs.items():
             try:
                 values[name] = value if (value := given.get(name)) is not None else self._left_out(name, each, seed_for)
-            except (InputMissing, InputInvalid) as error:
+            except InputError as error:
                 self._note(error, name)
         return StepInputs(values, frozenset(self._guessed), tuple(self._found))
 
@@ -115,9 +115,8 @@ class _Resolver:
             self._unknown = str(error)
             return None
 
-    def _note(self, error: InputMissing | InputInvalid, name: str) -> None:
-        code = "missing-input" if isinstance(error, InputMissing) else "bad-input"
-        self._found.append(self._error(code, f"{self._who()}: {error.message}", error.hint, name))
+    def _note(self, error: InputError, name: str) -> None:
+        self._found.append(self._error(error.code, f"{self._who()}: {error.message}", error.hint, name))
 
     def _error(self, code: str, message: str, hint: str | None, name: str) -> Diagnostic:
         source: Source = self._step.source("inputs", name)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from comfypipe._types import JSONObject
-from comfypipe.errors import ComfypipeError, DownloadRefused, ManifestInvalid, PlanError, PromptInvalid
+from comfypipe.diagnostics import Diagnostic
+from comfypipe.errors import ComfypipeError, DownloadRefused, InputError, ManifestInvalid, PlanError, PromptInvalid
 from comfypipe.execution.resume import seeds_of
 from comfypipe.service.checking import refuse_invalid
 from comfypipe.service.errors import Problem, unknown
@@ -172,8 +173,16 @@ async def _seeds(parts: Parts, asked: Asked) -> JSONObject:
 
 
 def _refused(error: ComfypipeError) -> Problem:
+    return Problem(422, "invalid-inputs", error.message, diagnostics=_diagnostics(error))
+
+
+def _diagnostics(error: ComfypipeError) -> list[JSONObject]:
+    """Return what is wrong, one by one; of what a client gave, ``input`` tells for which input."""
+    if isinstance(error, InputError):
+        return [{**_finding(each.code, each), "input": each.name} for each in error.each or (error,)]
     found = error.diagnostics if isinstance(error, ManifestInvalid | PlanError | PromptInvalid) else ()
-    diagnostics = [each.to_json() for each in found] or [
-        {"code": "invalid-input", "severity": "error", "message": error.message, "hint": error.hint}
-    ]
-    return Problem(422, "invalid-inputs", error.message, diagnostics=diagnostics)
+    return [each.to_json() for each in found] or [_finding("bad-input", error)]
+
+
+def _finding(code: str, error: ComfypipeError) -> JSONObject:
+    return Diagnostic(code, error.message, error.source, error.hint).to_json()

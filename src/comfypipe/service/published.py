@@ -7,8 +7,9 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.errors import InputInvalid
+from comfypipe.errors import InputError, InputInvalid
 from comfypipe.manifest.destinations import url_problem
+from comfypipe.manifest.inputs import all_of
 from comfypipe.manifest.load import Manifest
 from comfypipe.manifest.schema import MEDIA_TYPES, InputSpec, ListInput
 from comfypipe.manifest.values import FileValue, safe_filename
@@ -78,11 +79,15 @@ class Published:
         Raises:
             InputInvalid: One is not.
         """
+        problems: list[InputError] = []
         for key, spec in self._file_inputs(name).items():
             for each in _listed(inputs.get(key)):
                 problem = url_problem(each) if isinstance(each, str) else "it is no text"
                 if problem:
-                    raise InputInvalid(f"input {key} ({spec.type}) takes the URL of a file: {problem}")
+                    message = f"input {key} ({spec.type}) takes the URL of a file: {problem}"
+                    problems.append(InputInvalid(message, name=key))
+        if problems:
+            raise all_of(problems)
 
     async def bring_inputs(self, name: str, inputs: Mapping[str, Any], bring: Bring) -> dict[str, Any]:
         """Return the inputs with files in place of their URLs."""
