@@ -1,6 +1,10 @@
 """Workflows of a project, published: runs with inputs, checked by the manifest; and prompts checked by the backend."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,13 +38,19 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Talk to a service that publishes a project."""
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a project."""
     root = tmp_path_factory.mktemp("project")
     for name, content in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content, encoding="utf-8")
     (root / "secret.png").write_bytes(png())
+    return root
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> Iterator[Client]:
+    """Talk to a service that publishes the project."""
     settings = ServiceSettings(root / "data", project=ProjectLayout.find(root), authenticate=False)
     with served(settings) as client:
         yield client
@@ -98,6 +108,16 @@ def test_every_input_that_does_not_fit_has_a_diagnostic(project: Client) -> None
     reply = project.post({"inputs": {"scale": 9, "shade": 1}}, "tint").json()
     told = [(each["code"], each["input"]) for each in reply["diagnostics"]]
     assert [("bad-input", "scale"), ("bad-input", "shade"), ("missing-input", "photo")] == sorted(told)
+
+
+def test_the_accelerator_that_is_asked_for_is_wanted(project: Client, root: Path) -> None:
+    """A published workflow runs on the accelerator of the request, whatever its manifest says."""
+    asked = {"inputs": {"photo": upload(project)}, "accelerator": "A100_80GB"}
+    run = project.run(asked, "tint")
+    assert ("COMPLETED", "A100_80GB") == (run["status"], run["accelerator"])
+    with closing(sqlite3.connect(root / "data" / "ledger.sqlite3")) as ledger:
+        wanted = [json.loads(row[0]) for row in ledger.execute("SELECT accelerator FROM attempts ORDER BY rowid")]
+    assert ["A100_80GB"] == wanted[-1]
 
 
 def test_a_prompt_can_be_checked_at_once(project: Client) -> None:

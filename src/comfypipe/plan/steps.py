@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic, Source
@@ -122,6 +123,13 @@ class Plan(Struct, frozen=True):
     def step(self, step_id: str) -> Step:
         """Return the step with this id."""
         return next(step for step in self.steps if step.id == step_id)
+
+    def on(self, accelerator: str) -> "Plan":
+        """Return the same plan with every step on *accelerator*, whatever its manifests name."""
+        wanted = (accelerator,)
+        steps = tuple(replace(step, accelerator=wanted) for step in self.steps)
+        ready = {step_id: replace(job, accelerator=wanted) for step_id, job in self.ready.items()}
+        return replace(self, steps=steps, ready=ready)
 
 
 class PlacedFile(Struct, frozen=True):

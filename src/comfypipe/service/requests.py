@@ -9,8 +9,9 @@ import orjson
 from msgspec import Struct, field
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.errors import PromptInvalid
-from comfypipe.manifest.destinations import destination_problem, url_problem
+from comfypipe.downloads.destinations import destination
+from comfypipe.errors import DownloadRefused, PromptInvalid
+from comfypipe.manifest.destinations import url_problem
 from comfypipe.prompt.graph import PromptGraph
 from comfypipe.service.errors import Problem
 from comfypipe.service.settings import ServiceSettings
@@ -97,6 +98,10 @@ def read_request(body: JSONObject, settings: ServiceSettings) -> RunRequest:
     given = {name: value for name, value in body.items() if value is not None}
     if ("prompt" in body) == ("inputs" in body):
         raise _invalid("give a prompt, or the inputs of a published workflow: one of the two")
+    if "inputs" in body and given.get("files"):
+        raise _invalid("files go with a prompt: a published workflow takes the URLs of its files as inputs")
+    if "prompt" in body and "preset" in given:
+        raise _invalid("a preset goes with the inputs of a published workflow, not with a prompt")
     _read(given, "workflow_id", str)
     return RunRequest(
         prompt=_prompt(body["prompt"]) if "prompt" in body else None,
@@ -182,9 +187,10 @@ def _files(given: JSON, settings: ServiceSettings) -> dict[str, str]:
         raise _invalid(f"files names {len(given)} files: at most {settings.files_per_run} can come with a run")
     found: dict[str, str] = {}
     for path, url in given.items():
-        place = path.removeprefix("/")
-        if problem := destination_problem(place):
-            raise Problem(400, "invalid-file", f"files: {path!r} cannot be filled: {problem}", path=path)
+        try:
+            place = destination(path).name
+        except DownloadRefused as error:
+            raise Problem(400, "invalid-file", f"files: {error.message}", path=path) from None
         if place in found:
             raise Problem(400, "invalid-file", f"files: {path!r} is named twice", path=path)
         found[place] = _url(url, f"files: {path!r}", kind="invalid-file")

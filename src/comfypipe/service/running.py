@@ -180,7 +180,8 @@ async def _plan(parts: Parts, run: RunRow, hold: Hold) -> Plan:
         raise ComfypipeError(f'the workflow "{name}" is not published any more')
     inputs = await published.bring_inputs(name, run.request["inputs"], Fetcher(parts, hold, {}).bring)
     preset, seeds = run.request.get("preset"), run.request.get("seeds")
-    return await asyncio.to_thread(published.plan, name, inputs, preset=preset, object_info=None, seeds=seeds)
+    plan = await asyncio.to_thread(published.plan, name, inputs, preset=preset, object_info=None, seeds=seeds)
+    return plan.on(run.accelerator) if run.accelerator else plan
 
 
 async def _withdraw_all(parts: Parts, run: RunRow) -> None:
