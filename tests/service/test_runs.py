@@ -260,9 +260,13 @@ def test_a_watcher_sees_the_run_while_it_goes_on(client: Client) -> None:
 
 
 def test_files_answer_ranges_and_conditions(client: Client) -> None:
-    """Outputs can be fetched in parts, and not at all when the client has them; a wrong signature is 404."""
-    url = client.run({"prompt": picture_prompt()})["output"][0]["url"]
+    """Outputs can be asked about, fetched in parts, and not at all when the client has them; a forged URL is 404."""
+    run = client.run({"prompt": picture_prompt()})
+    url = run["output"][0]["url"]
     whole = client.http.get(url)
+    asked = client.http.head(url)
+    assert (200, str(len(whole.content)), b"") == (asked.status_code, asked.headers["content-length"], asked.content)
+    assert 200 == client.http.head(run["output"][0]["thumbnail_url"]).status_code
     part = client.http.get(url, headers={"Range": "bytes=1-3"})
     assert (206, b"PNG") == (part.status_code, part.content)
     assert 416 == client.http.get(url, headers={"Range": "bytes=99999-"}).status_code
@@ -270,6 +274,7 @@ def test_files_answer_ranges_and_conditions(client: Client) -> None:
     pieces = url.split("/")
     pieces[-2] = pieces[-2][::-1]
     assert 404 == client.http.get("/".join(pieces)).status_code
+    assert 404 == client.http.head("/".join(pieces)).status_code
 
 
 def test_scripts_are_saved_and_not_shown(client: Client) -> None:

@@ -118,6 +118,7 @@ async def list_uploads(
     return json_reply([_shown(request, each) for each in found])
 
 
+@router.head("/uploads/{owner}/{position}/{signature}/{filename}", include_in_schema=False)
 @router.get(
     "/uploads/{owner}/{position}/{signature}/{filename}",
     response_class=FileResponse,
@@ -134,6 +135,7 @@ async def get_upload(request: Request, at: Signed) -> Response:
     return _file(request, parts, found.sha256, found.filename, found.media_type)
 
 
+@router.head("/outputs/{owner}/{position}/{signature}/{filename}", include_in_schema=False)
 @router.get(
     "/outputs/{owner}/{position}/{signature}/{filename}",
     response_class=FileResponse,
@@ -146,6 +148,7 @@ async def get_output(request: Request, at: Signed) -> Response:
     return _file(request, parts, file["sha256"], file["filename"], file["media_type"])
 
 
+@router.head("/thumbnails/{owner}/{position}/{signature}/{filename}", include_in_schema=False)
 @router.get(
     "/thumbnails/{owner}/{position}/{signature}/{filename}",
     response_class=FileResponse,
