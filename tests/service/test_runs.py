@@ -235,6 +235,13 @@ def test_runs_are_cancelled_waiting_or_executing(settings: ServiceSettings) -> N
         assert "COMPLETED" == client.http.post(f"/workflows/w/runs/{done['id']}/cancel").json()["status"]
 
 
+def test_a_workflow_has_an_accelerator_for_runs_that_ask_for_none(client: Client) -> None:
+    """What PUT said of the workflow holds where a run says nothing."""
+    client.http.put("/workflows/on_l4", json={"accelerator": "L4"})
+    asked = [{"prompt": picture_prompt()}, {"prompt": picture_prompt(), "accelerator": "H100"}]
+    assert ["L4", "H100"] == [client.run(each, "on_l4")["accelerator"] for each in asked]
+
+
 def test_events_tell_a_run_to_its_end_and_go_on_where_they_broke_off(client: Client) -> None:
     """The stream has status, progress and end; with Last-Event-ID only what came after it."""
     run_id = client.run({"prompt": picture_prompt(0x777777)})["id"]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic
@@ -133,11 +133,13 @@ def _writer(parts: Parts, asked: Asked, run: RunRow) -> Callable[[Connection], A
             before = answered(connection, asked.key, run.created_ms)
             if before is not None:
                 return before if isinstance(before, Problem) else Accepted(before)
-        if not _is_known(connection, parts, run):
-            if not parts.settings.any_workflow:
+        if parts.published is None or run.workflow_id not in parts.published:
+            workflow = find_workflow(connection, run.tenant, run.workflow_id) or _adopted(connection, parts, run)
+            if workflow is None:
                 return unknown("workflow")
-            put_workflow(connection, _adopted(run))
-        add_run(connection, run)
+            add_run(connection, replace(run, accelerator=run.accelerator or workflow.accelerator))
+        else:
+            add_run(connection, run)
         record(connection, audit)
         if asked.key is not None:
             remember(connection, asked.key, run.id, answer, run.created_ms)
@@ -146,15 +148,13 @@ def _writer(parts: Parts, asked: Asked, run: RunRow) -> Callable[[Connection], A
     return write
 
 
-def _is_known(connection: Connection, parts: Parts, run: RunRow) -> bool:
-    if parts.published is not None and run.workflow_id in parts.published:
-        return True
-    return find_workflow(connection, run.tenant, run.workflow_id) is not None
-
-
-def _adopted(run: RunRow) -> WorkflowRow:
-    """Return the workflow that a first run makes of an id which clients brought from elsewhere."""
-    return WorkflowRow(run.tenant, run.workflow_id, run.workflow_id, run.created_ms, run.created_ms)
+def _adopted(connection: Connection, parts: Parts, run: RunRow) -> WorkflowRow | None:
+    """Return the workflow that a first run makes of an id from elsewhere; None where only known ones will do."""
+    if not parts.settings.any_workflow:
+        return None
+    workflow = WorkflowRow(run.tenant, run.workflow_id, run.workflow_id, run.created_ms, run.created_ms)
+    put_workflow(connection, workflow)
+    return workflow
 
 
 async def _seeds(parts: Parts, asked: Asked) -> JSONObject:

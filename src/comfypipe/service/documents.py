@@ -112,6 +112,6 @@ WORKFLOW_REQUEST: JSONObject = {
             "items": {"type": "string", "minLength": 1, "maxLength": 64},
             "maxItems": 32,
         },
-        "accelerator": {"enum": [*ACCELERATORS, None]},
+        "accelerator": {"enum": [*ACCELERATORS, None], "description": "Of its runs that ask for none."},
     },
 }
