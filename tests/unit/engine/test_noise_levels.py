@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from comfypipe.engine import noise_levels
 from comfypipe.engine.nodes.sigmas import NODES
 from comfypipe.engine.noise_levels import ALIGNED, OPTIMAL, SPACINGS, Sigmas
+from comfypipe.engine.pixels.fused import torch_linspace
 from comfypipe.engine.registry import Registry
 
 REGISTRY = Registry(NODES)
@@ -78,7 +79,6 @@ def test_laplace_is_kept_in_bounds() -> None:
 @pytest.mark.parametrize(
     ("message", "levels"),
     [
-        ("rho: 0, must be more than 0", lambda: noise_levels.karras(5, 1.0, 0.1, 0.0)),
         ("sigma_min: 0, must be", lambda: noise_levels.exponential(5, 1.0, 0.0)),
         ("sigma_max: 0, must be", lambda: noise_levels.polyexponential(5, 0.0, 0.1, 1.0)),
         (
@@ -92,6 +92,30 @@ def test_refused(message: str, levels: Callable[[], Any]) -> None:
     """What has no logarithm, no root, no table and no first level is named."""
     with pytest.raises(ValueError, match=message):
         levels()
+
+
+def test_a_root_of_order_zero_is_a_division_by_zero() -> None:
+    """Said of the input that asks for it."""
+    with pytest.raises(ZeroDivisionError, match="rho: 0, must be more than 0"):
+        noise_levels.karras(5, 1.0, 0.1, 0.0)
+
+
+@given(steps=st.integers(1, 31), sigma_max=st.floats(1, 100), rho=st.floats(0.3, 20))
+def test_powers_are_rounded_once(steps: int, sigma_max: float, rho: float) -> None:
+    """Each of the levels is the float32 nearest to the power of its root, squares and cubes apart."""
+    assume(rho not in (2, 3))
+    high, low = np.float32(sigma_max ** (1 / rho)), 0.5 ** (1 / rho)
+    roots = high + torch_linspace(0, 1, steps) * np.float32(low - sigma_max ** (1 / rho))
+    expected = [np.float32(float(root) ** rho) for root in roots]
+    np.testing.assert_array_equal([*expected, 0], noise_levels.karras(steps, sigma_max, 0.5, rho))
+
+
+def test_squares_and_cubes_are_multiplied_out() -> None:
+    """With a rounding after each product."""
+    roots = np.float32(3**0.5) + torch_linspace(0, 1, 9) * np.float32(0.1**0.5 - 3**0.5)
+    np.testing.assert_array_equal([*roots * roots, 0], noise_levels.karras(9, 3.0, 0.1, 2.0))
+    roots = np.float32(3 ** (1 / 3)) + torch_linspace(0, 1, 9) * np.float32(0.1 ** (1 / 3) - 3 ** (1 / 3))
+    np.testing.assert_array_equal([*roots * roots * roots, 0], noise_levels.karras(9, 3.0, 0.1, 3.0))
 
 
 SIGMAS = np.array([4, 3, 2, 1, 0], np.float32)
@@ -132,6 +156,12 @@ def test_spacings_meet_at_the_ends() -> None:
     """Every spacing goes from 0 to 1."""
     for spacing in SPACINGS.values():
         np.testing.assert_allclose(spacing(np.array([0, 1], np.float32)), [0, 1], atol=1e-6)
+
+
+def test_a_single_stretched_level_is_what_rounding_leaves() -> None:
+    """A number is divided by a level as it is multiplied by its reciprocal: just below 1, stretched to *terminal*."""
+    levels = noise_levels.shifted(1, 2.05, 50.0, True, 0.25, (64, 64))
+    assert [0.25, 0] == levels.tolist()
 
 
 def test_larger_latents_are_shifted_further() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from comfypipe.engine.pixels.fused import torch_sum
+from comfypipe.engine.pixels.fused import torch_linspace, torch_sum
 from comfypipe.engine.pixels.values import Floats, row_blocks
 
 Kernel = NDArray[np.float32]
@@ -25,13 +25,7 @@ def gaussian_kernel(radius: int, sigma: float) -> Kernel:
 
 
 def _exponents(radius: int, sigma: float) -> NDArray[np.float64]:
-    size, index = 2 * radius + 1, np.arange(2 * radius + 1)
-    step = np.float32(2) / np.float32(size - 1)
-    # From either end, as torch.linspace does.
-    line = np.where(
-        index < radius, -1 + step * index.astype(np.float32), 1 - step * (size - 1 - index).astype(np.float32)
-    )
-    squares = np.square(line, dtype=np.float32)
+    squares = np.square(torch_linspace(-1, 1, 2 * radius + 1), dtype=np.float32)
     distance = np.sqrt(squares[:, None] + squares)
     return np.asarray(-(distance * distance) / np.float32(2.0 * sigma * sigma), np.float64)
 

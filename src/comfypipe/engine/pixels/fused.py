@@ -11,7 +11,7 @@ from comfypipe.engine.pixels.values import Floats
 Weights = NDArray[np.float32]
 
 
-def fma(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> Floats:
+def fma(a: NDArray[Any], b: NDArray[Any] | np.float32, c: NDArray[Any] | np.float32) -> Floats:
     """
     Return ``a * b + c`` rounded once to float32.
 
@@ -35,6 +35,16 @@ def fma_sum(values: Sequence[NDArray[Any]], weights: Sequence[Weights]) -> Float
     for value, weight in zip(values[2:], weights[2:], strict=True):
         total = fma(value, weight, total)
     return total
+
+
+def torch_linspace(start: float, end: float, count: int) -> Floats:
+    """Return *count* evenly spaced float32, counted from the nearer end and rounded once, as PyTorch does."""
+    if count == 1:
+        return np.array([start], np.float32)
+    first, last = np.float32(start), np.float32(end)
+    step = np.float32(last - first) / np.float32(count - 1)
+    index = np.arange(count, dtype=np.float32)
+    return np.where(index < count // 2, fma(index, step, first), fma(index[::-1], -step, last))
 
 
 _LANES, _CHAINS, _LEVELS = 8, 4, 4

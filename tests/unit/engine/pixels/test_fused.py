@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfypipe.engine.pixels.fused import fma, fma_sum, torch_sum
+from comfypipe.engine.pixels.fused import fma, fma_sum, torch_linspace, torch_sum
 
 floats = st.floats(-4, 4, width=32)
 
@@ -33,6 +33,21 @@ def test_a_weighted_sum_is_fused_but_for_its_second_product() -> None:
     for value, weight in zip(values[2:], weights[2:], strict=True):
         expected = fma(value, weight, expected)
     np.testing.assert_array_equal(expected, fma_sum([*values], [*weights]))
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9), st.integers(2, 300))
+def test_a_line_is_the_same_from_both_ends(start: float, end: float, count: int) -> None:
+    """Its ends are those asked for, its halves are counted from them, and turning it round gives the other line."""
+    line = torch_linspace(start, end, count)
+    assert (np.float32(start), np.float32(end), count) == (line[0], line[-1], len(line))
+    np.testing.assert_allclose(np.linspace(start, end, count), line, atol=4e-6)
+    half = count // 2
+    np.testing.assert_array_equal(line[:half], torch_linspace(end, start, count)[::-1][:half])
+
+
+def test_a_line_of_one_is_its_start() -> None:
+    """There is no step."""
+    assert [2.5] == torch_linspace(2.5, 9, 1).tolist()
 
 
 @given(st.integers(0, 5000))
