@@ -13,7 +13,7 @@ class LatentOperation(Protocol):
     """A value of type LATENT_OPERATION."""
 
     def __call__(self, samples: Samples) -> Samples:
-        """Return new samples of the same shape, (batch, channel, height, width)."""
+        """Return new samples of the same shape, (batch, channel, height, width) or (…, frame, height, width)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,11 @@ class Sharpen:
         Return the sharpened samples.
 
         Raises:
+            NotImplementedError: They are those of a video.
             RuntimeError: The radius is not less than both sides.
         """
+        if samples.ndim != 4:
+            raise NotImplementedError(f"samples: {samples.shape} is a video; only images can be sharpened")
         if self.radius >= min(samples.shape[-2:]):
             height, width = samples.shape[-2:]
             raise RuntimeError(

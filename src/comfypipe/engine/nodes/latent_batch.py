@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from comfypipe.engine.latents.value import Latent, Samples, fit_size, samples_of, scale
+from comfypipe.engine.latents.value import Latent, Samples, fit_size, samples_of
 from comfypipe.engine.pixels.composite import repeat_to
 from comfypipe.engine.registry import InputSpec, NodeClass, combo, integer, outputs, required
 
@@ -30,11 +30,8 @@ def repeat(samples: Latent, amount: int) -> tuple[Latent]:
     """Repeat the whole batch *amount* times; noise masks and indices go with it."""
     given = samples_of(samples, "samples")
     repeated: Latent = {**samples, "samples": np.concatenate([given] * amount)}
-    if "noise_mask" in samples:
-        masks = (
-            repeat_to(samples["noise_mask"], len(given)) if len(samples["noise_mask"]) > 1 else samples["noise_mask"]
-        )
-        repeated["noise_mask"] = np.concatenate([masks] * amount)
+    if "noise_mask" in samples and len(samples["noise_mask"]) > 1:  # a single one holds for every item
+        repeated["noise_mask"] = np.concatenate([_repeated_up_to(samples["noise_mask"], len(given))] * amount)
     if indices := samples.get("batch_index"):
         offset = max(indices) - min(indices) + 1
         repeated["batch_index"] = [index + number * offset for number in range(amount) for index in indices]
@@ -56,14 +53,18 @@ def pick(samples: Latent, batch_index: int, length: int) -> tuple[Latent]:
 def set_seed_behavior(samples: Latent, seed_behavior: str) -> tuple[Latent]:
     """Say whether samplers draw noise anew for every item (random), or the first one's for all (fixed)."""
     given = samples_of(samples, "samples")
-    changed = {key: value for key, value in samples.items() if key != "batch_index"}
     if seed_behavior == "fixed":
-        changed["batch_index"] = [samples.get("batch_index", [0])[0]] * len(given)
-    return (changed,)
+        return ({**samples, "batch_index": [samples.get("batch_index", [0])[0]] * len(given)},)
+    return ({key: value for key, value in samples.items() if key != "batch_index"},)
 
 
 def rebatch(latents: Sequence[Latent], batch_size: Sequence[int]) -> tuple[list[Latent]]:
-    """Group the items of several latents into batches of *batch_size*; items of another size begin a new one."""
+    """
+    Group the items of several latents into batches of *batch_size*; items of another size begin a new one.
+
+    Raises:
+        RuntimeError: Noise masks of latents that are put together are of unlike sizes.
+    """
     items: list[tuple[Samples, NDArray[np.float32], list[int]]] = []
     groups: list[Latent] = []
     count = 0
@@ -81,15 +82,20 @@ def rebatch(latents: Sequence[Latent], batch_size: Sequence[int]) -> tuple[list[
 def _grouped(items: list[tuple[Samples, NDArray[np.float32], list[int]]], size: int) -> list[Latent]:
     if not items:
         return []
-    samples, masks = (np.concatenate([item[part] for item in items]) for part in (0, 1))
+    samples = np.concatenate([item[0] for item in items])
+    try:
+        masks = np.concatenate([item[1] for item in items])
+    except ValueError as error:  # numpy's own words do not name the input
+        shapes = ", ".join(str(item[1].shape) for item in items)
+        raise RuntimeError(f"latents: their noise masks are of unlike sizes: {shapes}") from error
     indices = [index for item in items for index in item[2]]
     groups: list[Latent] = []
     for begin in range(0, len(samples), size):
         part = slice(begin, begin + size)
-        group: Latent = {"samples": samples[part], "batch_index": indices[part]}
+        group: Latent = {"samples": samples[part]}
         if (masks[part] != 1).any():
             group["noise_mask"] = masks[part]
-        groups.append(group)
+        groups.append({**group, "batch_index": indices[part]})
     return groups
 
 
@@ -97,10 +103,12 @@ def _masks(latent: Latent, samples: Samples) -> NDArray[np.float32]:
     height, width = (side * _CELL for side in samples.shape[-2:])
     if "noise_mask" not in latent:
         return np.ones((len(samples), 1, height, width), np.float32)
-    masks = latent["noise_mask"].reshape(-1, 1, *latent["noise_mask"].shape[-2:])
-    return repeat_to(
-        masks if masks.shape[-2:] == (height, width) else scale(masks, width, height, "bilinear"), len(samples)
-    )
+    return _repeated_up_to(latent["noise_mask"], len(samples))
+
+
+def _repeated_up_to(masks: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    # More masks than items stay: that is what ComfyUI does, however little use they are.
+    return repeat_to(masks, max(len(masks), count))
 
 
 def _indices(latent: Latent, start: int = 0) -> list[int]:

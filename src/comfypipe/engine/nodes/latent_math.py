@@ -34,8 +34,16 @@ def multiply(samples: Latent, multiplier: float) -> tuple[Latent]:
 
 
 def interpolate(samples1: Latent, samples2: Latent, ratio: float) -> tuple[Latent]:
-    """Interpolate directions and magnitudes apart; *ratio* is the weight of *samples1*."""
+    """
+    Interpolate directions and magnitudes apart; *ratio* is the weight of *samples1*.
+
+    Raises:
+        RuntimeError: Several items, but not as many as channels: see `_length`.
+    """
     first, second = _pair(samples1, samples2)
+    if len(first) not in (1, first.shape[1]):
+        items, channels = first.shape[:2]
+        raise RuntimeError(f"samples1: {items} items of {channels} channels, expected one item, or as many as channels")
     share, rest = np.float32(ratio), np.float32(1.0 - ratio)
     lengths = _length(first), _length(second)
     mixed = _divided(first, lengths[0]) * share + _divided(second, lengths[1]) * rest
@@ -49,11 +57,12 @@ def _pair(samples1: Latent, samples2: Latent) -> tuple[Samples, Samples]:
 
 
 def _length(samples: Samples) -> Samples:
-    return np.asarray(np.sqrt(np.square(samples).sum(axis=1, keepdims=True)))
+    # ComfyUI drops the axis of channels, so lengths of several items meet channels of the same number in what follows.
+    return np.asarray(np.sqrt(np.square(samples).sum(axis=1)))
 
 
 def _divided(samples: Samples, length: Samples) -> Samples:
-    return np.divide(samples, length, out=np.zeros_like(samples), where=length != 0)
+    return np.divide(samples, length, out=np.zeros_like(samples), where=np.broadcast_to(length != 0, samples.shape))
 
 
 def blend(samples1: Latent, samples2: Latent, blend_factor: float) -> tuple[Latent]:
@@ -63,8 +72,8 @@ def blend(samples1: Latent, samples2: Latent, blend_factor: float) -> tuple[Late
     Raises:
         RuntimeError: Batches or channels do not fit.
     """
-    first, second = samples_of(samples1, "samples1", (4,)), samples_of(samples2, "samples2", (4,))
-    if first.shape != second.shape:
+    first, second = samples_of(samples1, "samples1"), samples_of(samples2, "samples2")
+    if first.shape != second.shape and first.ndim == second.ndim == 4:
         second = scale(second, first.shape[3], first.shape[2], "bicubic", crop=True)
     try:
         mixed = first * np.float32(blend_factor) + second * np.float32(1 - blend_factor)
@@ -78,19 +87,28 @@ def composite(samples_to: Latent, samples_from: Latent, x: int, y: int, feather:
     Paste a latent into another at a place in pixels, with edges that fade in over *feather* pixels.
 
     Raises:
-        RuntimeError: The place lies outside; batches or channels do not fit.
+        RuntimeError: What is seen of it is of another size than the place; batches or channels do not fit.
     """
-    target = samples_of(samples_to, "samples_to", (4,)).copy()
-    source = samples_of(samples_from, "samples_from", (4,))
+    target = samples_of(samples_to, "samples_to", (4, 5)).copy()
+    source = samples_of(samples_from, "samples_from", (4, 5))
     left, top = x // _CELL, y // _CELL
     window = target[:, :, top : top + source.shape[2], left : left + source.shape[3]]
-    visible = source[:, :, : window.shape[2], : window.shape[3]]
-    if not window.size or visible.shape[1] not in (1, window.shape[1]) or len(visible) not in (1, len(window)):
+    # Beyond the target these ends are negative and count from the source's end, as ComfyUI's do: nothing is pasted if
+    # nothing is left then.
+    seen = (slice(target.shape[2] - top), slice(target.shape[3] - left))
+    visible = source[:, :, *seen]
+    if not _fits(visible.shape, window.shape):
         raise RuntimeError(f"samples_from {source.shape} does not fit into samples_to {target.shape} at {left}, {top}")
-    weight = _feathered(source.shape[2:], target.shape[2:], (top, left), feather // _CELL)
-    weight = weight[: window.shape[2], : window.shape[3]]
-    window[...] = visible * weight + window * (np.float32(1) - weight) if feather >= _CELL else visible
+    if feather >= _CELL:
+        weight = _feathered(source.shape[2:4], target.shape[2:4], (top, left), feather // _CELL)[seen]
+        weight = weight[..., None] if source.ndim == 5 else weight
+        visible = visible * weight + window * (np.float32(1) - weight)
+    window[...] = visible
     return ({**samples_to, "samples": target},)
+
+
+def _fits(shape: tuple[int, ...], place: tuple[int, ...]) -> bool:
+    return len(shape) == len(place) and all(size in (1, room) for size, room in zip(shape, place, strict=True))
 
 
 def _feathered(
@@ -98,7 +116,7 @@ def _feathered(
 ) -> NDArray[np.float32]:
     """Return weights that rise from the edges inwards, but for edges that lie at the border of the target."""
     rows, columns = (
-        _feathered_line(min(length, limit - start), feather, before=start > 0, after=start + length < limit)
+        _feathered_line(length, feather, before=start > 0, after=start + length < limit)
         for length, limit, start in zip(size, target, place, strict=True)
     )
     return rows[:, None] * columns
@@ -148,7 +166,7 @@ def set_noise_mask(samples: Latent, mask: NDArray[np.float32]) -> tuple[Latent]:
 
 def apply_operation(samples: Latent, operation: LatentOperation) -> tuple[Latent]:
     """Apply an operation that another node made."""
-    return ({**samples, "samples": operation(samples_of(samples, "samples", (4,)))},)
+    return ({**samples, "samples": operation(samples_of(samples, "samples", (4, 5)))},)
 
 
 def tonemap(multiplier: float) -> tuple[LatentOperation]:

@@ -17,6 +17,7 @@ _MIN_CELLS = 8
 _METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 _TURNS = {"none": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3}
 _AXES = {"x": -1, "y": -2, "t": -3}
+# Turning, mirroring and cropping are made for images: of videos they take frames for rows, and rows for columns.
 
 
 def upscale(samples: Latent, upscale_method: str, width: int, height: int, crop: str) -> tuple[Latent]:
@@ -61,20 +62,20 @@ def _trimmed(samples: Samples, width: int, height: int) -> Samples:
 
 def rotate(samples: Latent, rotation: str) -> tuple[Latent]:
     """Turn clockwise by quarters."""
-    given = samples_of(samples, "samples", (4,))
+    given = samples_of(samples, "samples", (4, 5))
     return ({**samples, "samples": np.ascontiguousarray(np.rot90(given, _TURNS[rotation], axes=(3, 2)))},)
 
 
 def flip(samples: Latent, flip_method: str) -> tuple[Latent]:
     """Mirror at the horizontal (x) or the vertical (y) axis."""
-    given = samples_of(samples, "samples", (4,))
+    given = samples_of(samples, "samples", (4, 5))
     axis = 2 if flip_method.startswith("x") else 3
     return ({**samples, "samples": np.ascontiguousarray(np.flip(given, axis))},)
 
 
 def crop(samples: Latent, width: int, height: int, x: int, y: int) -> tuple[Latent]:
     """Cut out a rectangle, in pixels; it begins at least 64 pixels before the ends."""
-    given = samples_of(samples, "samples", (4,))
+    given = samples_of(samples, "samples", (4, 5))
     left = min(x // _CELL, given.shape[3] - _MIN_CELLS)
     top = min(y // _CELL, given.shape[2] - _MIN_CELLS)
     rows, columns = slice(top, top + height // _CELL), slice(left, left + width // _CELL)
@@ -122,8 +123,8 @@ def _axis(name: str, dim: str) -> int:
 
 
 def trim_video(samples: Latent, trim_amount: int) -> tuple[Latent]:
-    """Drop the first *trim_amount* frames."""
-    return ({**samples, "samples": samples_of(samples, "samples", (5,))[:, :, trim_amount:].copy()},)
+    """Drop the first *trim_amount* frames; of an image, which has none, so many rows."""
+    return ({**samples, "samples": samples_of(samples, "samples")[:, :, trim_amount:].copy()},)
 
 
 def _node(

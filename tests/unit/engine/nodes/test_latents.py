@@ -192,10 +192,18 @@ def test_masks_follow_their_items() -> None:
     )
 
 
+@pytest.mark.parametrize(("expected", "masks"), [(1, 1), (6, 2), (6, 3), (10, 5)])
+def test_masks_are_repeated_as_their_number_says(expected: int, masks: int) -> None:
+    """One mask stays one; fewer than items become as many, more stay more; then they are repeated as the items are."""
+    given_ = latent(3, 4, 1, 1, noise_mask=noise(masks, 1, 8, 8))
+    assert expected == len(run("RepeatLatentBatch", samples=given_, amount=2)["noise_mask"])
+
+
 def test_seed_behavior() -> None:
     """Fixed gives every item the first one's index, random forgets them."""
     given_ = latent(3, 4, 1, 1, batch_index=[5, 6, 7])
-    assert [5, 5, 5] == run("LatentBatchSeedBehavior", samples=given_, seed_behavior="fixed")["batch_index"]
+    fixed = run("LatentBatchSeedBehavior", samples={**given_, "noise_mask": None}, seed_behavior="fixed")
+    assert (["samples", "batch_index", "noise_mask"], [5, 5, 5]) == ([*fixed], fixed["batch_index"])
     assert "batch_index" not in run("LatentBatchSeedBehavior", samples=given_, seed_behavior="random")
 
 
@@ -208,6 +216,16 @@ def test_rebatch() -> None:
     assert [[0, 1], [2, 3], [4], [5]] == [each["batch_index"] for each in groups]
     assert [False, True, True, False] == ["noise_mask" in each for each in groups]
     assert [] == run("RebatchLatents", latents=[], batch_size=[2])
+
+
+def test_rebatched_masks_keep_their_size() -> None:
+    """Masks are grouped as they are, and those of unlike sizes do not go together."""
+    masked, other = latent(2, 4, 2, 2, noise_mask=noise(2, 1, 3, 5)), latent(1, 4, 2, 2)
+    groups = run("RebatchLatents", latents=[masked], batch_size=[1])
+    assert [["samples", "noise_mask", "batch_index"]] * 2 == [[*each] for each in groups]
+    np.testing.assert_array_equal(masked["noise_mask"], np.concatenate([each["noise_mask"] for each in groups]))
+    with pytest.raises(RuntimeError, match="noise masks are of unlike sizes"):
+        run("RebatchLatents", latents=[masked, other], batch_size=[1])
 
 
 @given(ratio=st.floats(0, 1))
@@ -225,11 +243,63 @@ def test_arithmetic(ratio: float) -> None:
 
 def test_interpolate_ends() -> None:
     """Ratio 1 is the first latent and 0 the second, also where a vector is zero."""
-    first, second = latent(3, 4, 3, 5), latent(3, 4, 3, 5)
+    first, second = latent(1, 4, 3, 5), {"samples": noise(1, 4, 3, 5) * 2 + 1}
     first["samples"][:, :, 0, 0] = 0
     for ratio, expected in ((1.0, first), (0.0, second)):
         mixed = run("LatentInterpolate", samples1=first, samples2=second, ratio=ratio)["samples"]
         np.testing.assert_allclose(expected["samples"], mixed, atol=1e-5)
+
+
+def test_interpolating_a_batch_needs_as_many_items_as_channels() -> None:
+    """The lengths of vectors lose their axis of channels, so those of item number c are applied to channel c."""
+    first, second = np.full((2, 2, 1, 1), 3, np.float32), np.zeros((2, 2, 1, 1), np.float32)
+    first[1] = 6
+    mixed = run("LatentInterpolate", samples1={"samples": first}, samples2={"samples": second}, ratio=1.0)["samples"]
+    np.testing.assert_allclose(first[..., 0, 0] / np.sqrt([0.625, 2.5]), mixed[..., 0, 0], rtol=1e-6)
+    with pytest.raises(RuntimeError, match="samples1: 3 items of 2 channels"):
+        run("LatentInterpolate", samples1=latent(3, 2, 1, 1), samples2=latent(3, 2, 1, 1), ratio=0.5)
+
+
+@pytest.mark.parametrize(("place", "feather"), [({"x": 800, "y": 0}, 0), ({"x": 16, "y": 640}, 16)])
+def test_nothing_is_pasted_far_outside(place: dict[str, int], feather: int) -> None:
+    """A place further beyond the border than the latent is long leaves the target as it is."""
+    target = latent(1, 4, 5, 6)
+    pasted = run("LatentComposite", samples_to=target, samples_from=latent(1, 4, 3, 3), **place, feather=feather)
+    np.testing.assert_array_equal(target["samples"], pasted["samples"])
+
+
+def test_a_place_just_outside_is_refused() -> None:
+    """What is seen then, counted from the end, has no room."""
+    with pytest.raises(RuntimeError, match="does not fit into samples_to"):
+        run("LatentComposite", samples_to=latent(1, 4, 5, 6), samples_from=latent(1, 4, 3, 3), x=56, y=0, feather=0)
+
+
+def test_nodes_for_images_take_frames_of_videos_for_rows() -> None:
+    """Turning, mirroring, cropping, pasting and trimming work on the third and fourth axis, whatever they are."""
+    video = latent(1, 2, 9, 10, 3)
+    samples = video["samples"]
+    turned = run("LatentRotate", samples=video, rotation="180 degrees")["samples"]
+    np.testing.assert_array_equal(samples[:, :, ::-1, ::-1], turned)
+    mirrored = run("LatentFlip", samples=video, flip_method="x-axis: vertically")["samples"]
+    np.testing.assert_array_equal(samples[:, :, ::-1], mirrored)
+    cropped = run("LatentCrop", samples=video, width=64, height=64, x=16, y=0)["samples"]
+    np.testing.assert_array_equal(samples[:, :, :8, 2:], cropped)
+    trimmed = run("TrimVideoLatent", samples=latent(1, 2, 4, 5), trim_amount=1)["samples"]
+    np.testing.assert_array_equal(noise(1, 2, 4, 5)[:, :, 1:], trimmed)
+    small: Latent = {"samples": np.ones((1, 2, 1, 1, 3), np.float32)}
+    pasted = run("LatentComposite", samples_to=video, samples_from=small, x=16, y=8, feather=8)["samples"]
+    assert {1.0} == set(pasted[:, :, 1, 2].flat)
+    np.testing.assert_array_equal(samples[:, :, 2:], pasted[:, :, 2:])
+
+
+def test_only_images_are_sharpened() -> None:
+    """Videos can be tone-mapped, but have no two sides to sharpen along."""
+    video = latent(1, 4, 3, 6, 7)
+    tonemap = run("LatentOperationTonemapReinhard", multiplier=1.0)
+    assert (1, 4, 3, 6, 7) == run("LatentApplyOperation", samples=video, operation=tonemap)["samples"].shape
+    sharpen = run("LatentOperationSharpen", sharpen_radius=1, sigma=1.0, alpha=0.1)
+    with pytest.raises(NotImplementedError, match="is a video"):
+        run("LatentApplyOperation", samples=video, operation=sharpen)
 
 
 def test_composite() -> None:
@@ -314,7 +384,7 @@ def test_operations() -> None:
         (
             "does not fit into samples_to",
             "LatentComposite",
-            {"samples_to": latent(1, 4, 2, 2), "samples_from": latent(1, 4, 2, 2), "x": 16, "y": 0, "feather": 0},
+            {"samples_to": latent(1, 4, 2, 2), "samples_from": latent(1, 4, 2, 2), "x": 24, "y": 0, "feather": 0},
         ),
     ],
 )
