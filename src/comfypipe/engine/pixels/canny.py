@@ -7,6 +7,8 @@ from comfypipe.engine.pixels.values import Floats
 
 _GRAY = (0.299, 0.587, 0.114)
 _SOBEL_SMOOTH = (1, 2, 1)
+_REACH = 2
+"""Pixels on either side that are smoothed together."""
 _STEPS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 """Row and column step to the neighbour in each of eight directions, 45° apart from the right, downwards."""
 
@@ -22,7 +24,16 @@ def canny(images: Floats, low: float, high: float) -> Floats:
 
     Returns:
         (batch, height, width): 1 on edges, else 0.
+
+    Raises:
+        ValueError: *low* is more than *high*.
+        RuntimeError: A side has no more than two pixels, so that its reflection cannot be smoothed.
     """
+    if low > high:
+        raise ValueError(f"low_threshold: {low:g}, must not be more than high_threshold, {high:g}")
+    if min(images.shape[1:3]) <= _REACH:
+        height, width = images.shape[1:3]
+        raise RuntimeError(f"image: {width}x{height} pixels, both sides must have more than {_REACH}")
     return np.stack([_edges(image, low, high) for image in images])
 
 
@@ -37,9 +48,9 @@ def _edges(image: Floats, low: float, high: float) -> Floats:
 def _smoothed(gray: Floats) -> Floats:
     bell = np.exp(np.array([-2.0, -0.5, 0.0, -0.5, -2.0])).astype(np.float32)
     weights = bell / bell.sum(dtype=np.float32)
-    wide = np.pad(gray, ((0, 0), (2, 2)), mode="reflect")
+    wide = np.pad(gray, ((0, 0), (_REACH, _REACH)), mode="reflect")
     rows = _weighted(weights, [wide[:, shift : shift + gray.shape[1]] for shift in range(5)])
-    tall = np.pad(rows, ((2, 2), (0, 0)), mode="reflect")
+    tall = np.pad(rows, ((_REACH, _REACH), (0, 0)), mode="reflect")
     return _weighted(weights, [tall[shift : shift + gray.shape[0]] for shift in range(5)])
 
 

@@ -43,3 +43,16 @@ def test_diagonals_are_found_whichever_way_they_run(turns: int) -> None:
     triangle = np.tril(np.ones((40, 40), np.float32))[None, ..., None].repeat(3, axis=3)
     turned = np.rot90(triangle, turns, axes=(1, 2))
     assert canny(triangle, 0.4, 0.8).sum() == pytest.approx(canny(turned, 0.4, 0.8).sum(), abs=6)
+
+
+def test_thresholds_come_in_order() -> None:
+    """The lower one is not above the higher one."""
+    with pytest.raises(ValueError, match=r"low_threshold: 0.5, must not be more than high_threshold, 0.4"):
+        canny(boards(), 0.5, 0.4)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 9, 3), (1, 9, 1, 3)])
+def test_what_is_too_small_to_be_smoothed_is_refused(shape: tuple[int, ...]) -> None:
+    """Two pixels a side have no reflection two pixels deep."""
+    with pytest.raises(RuntimeError, match="both sides must have more than 2"):
+        canny(np.zeros(shape, np.float32), 0.1, 0.2)
