@@ -38,14 +38,16 @@ def resize(images: Floats, width: int, height: int, method: str) -> Floats:
     Channels are independent of each other: a latent is resized as images of one channel.
 
     Raises:
-        RuntimeError: A side of input or output is zero.
+        RuntimeError: A side of input or output is zero; but ``area`` gives an image without pixels then.
         NotImplementedError: There is no such *method*.
-        ValueError: The result would be too large.
+        ValueError: A side is zero for ``lanczos``; the result would be too large.
     """
     if method not in RESAMPLERS:
         raise NotImplementedError(f"unknown upscale_method {method!r}: expected one of {', '.join(RESAMPLERS)}")
+    if min(width, height) < 1 <= min(images.shape[1:3]) and method == "area":
+        return np.zeros((len(images), height, width, images.shape[3]), np.float32)
     if min(width, height, *images.shape[1:3]) < 1:
-        raise RuntimeError(
+        raise (ValueError if method == "lanczos" else RuntimeError)(
             "Input and output sizes should be greater than 0, but got "
             f"input (H: {images.shape[1]}, W: {images.shape[2]}) output (H: {height}, W: {width})"
         )

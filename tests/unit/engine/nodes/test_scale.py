@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfypipe.engine.nodes.scale import NODES
+from comfypipe.engine.nodes.scale import NODES, resize_and_pad
 from comfypipe.engine.pixels.values import Floats
 from comfypipe.engine.registry import Registry
 
@@ -92,3 +92,25 @@ def test_unknown_methods_are_named_when_they_run() -> None:
     """Validation lets them pass, as on a real server."""
     with pytest.raises(NotImplementedError, match="unknown upscale_method 'magic'"):
         size("ImageScaleToTotalPixels", image(4, 4), upscale_method="magic", megapixels=1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        (RuntimeError, "nearest-exact"),
+        (RuntimeError, "bilinear"),
+        (RuntimeError, "bicubic"),
+        (ValueError, "lanczos"),
+    ],
+)
+def test_a_side_that_shrinks_to_nothing_is_refused(kind: type[Exception], method: str) -> None:
+    """The error says from which size to which, and is ComfyUI's by its type."""
+    with pytest.raises(kind, match=r"input \(H: 5, W: 9\) output \(H: 0, W: 0\)"):
+        size("ImageScaleBy", image(5, 9), upscale_method=method, scale_by=0.01)
+
+
+def test_area_shrinks_to_nothing() -> None:
+    """Its result has no pixels; fitted into a canvas, only the padding is seen."""
+    assert (0, 0) == size("ImageScaleBy", image(5, 9), upscale_method="area", scale_by=0.01)
+    (padded,) = resize_and_pad(image(5, 90), 4, 3, "white", "area")
+    np.testing.assert_array_equal(np.ones((1, 3, 4, 3)), padded)
