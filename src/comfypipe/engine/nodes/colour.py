@@ -28,7 +28,16 @@ def quantize(image: Floats, colors: int, dither: str) -> tuple[Floats]:
 
 
 def rgb_to_yuv(image: Floats) -> tuple[Floats, Floats, Floats]:
-    """Split into luma and two colour differences, each as a grey image. Source: kornia's ``rgb_to_ycbcr``."""
+    """
+    Split into luma and two colour differences, each as a grey image.
+
+    Raises:
+        ValueError: The image has transparency.
+
+    Source: kornia's ``rgb_to_ycbcr``.
+    """
+    if image.shape[3] != 3:
+        raise ValueError(f"image: {image.shape[3]} channels, expected 3; SplitImageWithAlpha takes transparency off")
     red, green, blue = (image[..., channel] for channel in range(3))
     luma = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
     blueness = (blue - luma) * np.float32(0.564) + np.float32(0.5)
@@ -38,7 +47,17 @@ def rgb_to_yuv(image: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def yuv_to_rgb(Y: Floats, U: Floats, V: Floats) -> tuple[Floats]:  # noqa: N803  the names of the inputs
-    """Join luma and two colour differences, each the mean of an image's channels. Source: kornia 0.9."""
+    """
+    Join luma and two colour differences, each the mean of an image's channels.
+
+    Raises:
+        RuntimeError: Sizes or batches differ.
+
+    Source: kornia 0.9.
+    """
+    if not Y.shape[:3] == U.shape[:3] == V.shape[:3]:
+        shapes = ", ".join(f"{name} {each.shape[:3]}" for name, each in (("Y", Y), ("U", U), ("V", V)))
+        raise RuntimeError(f"images differ in batch, height or width: {shapes}")
     luma, blueness, redness = (_channel_mean(each) for each in (Y, U, V))
     return (_from_yuv(luma, blueness - np.float32(0.5), redness - np.float32(0.5)),)
 

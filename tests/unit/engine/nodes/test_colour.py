@@ -38,10 +38,9 @@ def test_luma_and_differences_come_back() -> None:
     np.testing.assert_allclose(yuv_to_rgb(*rgb_to_yuv(image()))[0], image(), atol=1e-3)
 
 
-@pytest.mark.parametrize("channels", [3, 4])
-def test_planes_are_grey_images(channels: int) -> None:
-    """With as many channels as the image; greys have no colour difference."""
-    grey = np.broadcast_to(image()[..., :1], (2, 12, 14, channels))
+def test_planes_are_grey_images() -> None:
+    """With three channels, as the image; greys have no colour difference."""
+    grey = np.broadcast_to(image()[..., :1], (2, 12, 14, 3))
     y, u, v = rgb_to_yuv(grey)
     np.testing.assert_allclose(y, grey, atol=1e-6)
     np.testing.assert_allclose(np.stack([u, v]), np.full((2, *grey.shape), 0.5), atol=1e-6)
@@ -52,3 +51,16 @@ def test_no_compression_changes_nothing() -> None:
     source = image()
     assert source is compress(source, 0)[0]
     np.testing.assert_array_equal(recompressed(source, 40), compress(source, 40)[0])
+
+
+def test_only_three_channels_are_split_into_luma_and_colour() -> None:
+    """Transparency has no place in it."""
+    with pytest.raises(ValueError, match="image: 4 channels, expected 3"):
+        rgb_to_yuv(image(4))
+
+
+def test_luma_and_colour_are_of_one_size() -> None:
+    """Nothing is repeated to fit."""
+    one, two = np.zeros((1, 2, 2, 3), np.float32), np.zeros((2, 2, 2, 3), np.float32)
+    with pytest.raises(RuntimeError, match=r"Y \(1, 2, 2\), U \(1, 2, 2\), V \(2, 2, 2\)"):
+        yuv_to_rgb(one, one, two)
