@@ -35,6 +35,12 @@ def test_camera_at_rest_looks_ahead() -> None:
     np.testing.assert_allclose(frames[0, 3:, 23:25, 31:33].mean(axis=(1, 2)), [0, 0, 1], atol=1e-3)
 
 
+def test_a_lens_without_focal_length_sees_nothing() -> None:
+    """Every number of every pixel is NaN, whichever of the two lengths is 0."""
+    for lens in (Lens(0.5, 0.0, 0.5, 0.0), Lens(0.0, 0.5, 0.0, 0.5)):
+        assert np.isnan(camera_embedding(MOVEMENTS["Pan Up"], 64, 48, 5, 1.0, lens)).all()
+
+
 def test_focal_length_is_that_of_a_wide_video() -> None:
     """A picture narrower than 16:9 has its horizontal focal length enlarged to match."""
     x, _, z = rays("Static")[0, 3:, 24, 63]
