@@ -142,7 +142,7 @@ NODES: tuple[NodeClass, ...] = (
     NodeClass(
         "LoadImageMask",
         load_image_mask,
-        {"image": files("", *_IMAGES, image_upload=True), "channel": combo("alpha", "red", "green", "blue")},
+        {"image": files("", image_upload=True), "channel": combo("alpha", "red", "green", "blue")},
         outputs("MASK"),
         category="mask",
         display_name="Load Image (as Mask)",
