@@ -384,7 +384,7 @@ def test_operations() -> None:
         (
             "does not fit into samples_to",
             "LatentComposite",
-            {"samples_to": latent(1, 4, 2, 2), "samples_from": latent(1, 4, 2, 2), "x": 24, "y": 0, "feather": 0},
+            {"samples_to": latent(1, 4, 2, 2), "samples_from": latent(1, 4, 3, 3), "x": 24, "y": 0, "feather": 0},
         ),
     ],
 )
