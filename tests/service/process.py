@@ -43,9 +43,10 @@ class ServeProcess:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        if not line:
+        if not line.endswith("}\n"):  # what kept it from starting, as JSON of several lines, or nothing at all
+            failure = line + self.process.stdout.read()
             self.stop()
-            raise AssertionError(self.said)
+            raise AssertionError(failure + self.said)
         self.url = json.loads(line)["url"]
         self.port = int(self.url.rpartition(":")[2])
 
