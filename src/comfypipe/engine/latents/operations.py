@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from comfypipe.engine.latents.value import Samples
-from comfypipe.engine.pixels.convolve import convolve, gaussian_kernel
+from comfypipe.engine.pixels.convolve import convolve, sharpening_kernel
 
 
 class LatentOperation(Protocol):
@@ -69,8 +69,7 @@ class Sharpen:
             )
         magnitude = _magnitude(samples) + np.float32(1e-6)
         images = (samples / magnitude).reshape(-1, *samples.shape[-2:], 1)
-        kernel = gaussian_kernel(self.radius, self.sigma) * np.float32(-self.alpha * 10)
-        kernel[self.radius, self.radius] += np.float32(1) - kernel.sum()
+        kernel = sharpening_kernel(self.radius, self.sigma, self.alpha * 10)
         return np.asarray(magnitude * convolve(images, kernel).reshape(samples.shape))
 
 

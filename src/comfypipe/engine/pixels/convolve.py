@@ -55,9 +55,7 @@ def sharpen(images: Floats, radius: int, sigma: float, strength: float) -> Float
     _check_radius(images, radius)
     gain = strength * 10
     if _is_small(images, radius):
-        kernel = gaussian_kernel(radius, sigma) * np.float32(-gain)
-        kernel[radius, radius] += 1 - torch_sum(kernel)
-        result = convolve(images, kernel)
+        result = convolve(images, sharpening_kernel(radius, sigma, gain))
     else:
         result = _two_passes(images, radius, sigma)
         for image, blurred in zip(images, result, strict=True):
@@ -65,6 +63,14 @@ def sharpen(images: Floats, radius: int, sigma: float, strength: float) -> Float
                 blurred[rows] *= np.float32(-gain)
                 blurred[rows] += image[rows] * np.float32(1 + gain)
     return np.clip(result, 0, 1, out=result)
+
+
+def sharpening_kernel(radius: int, sigma: float, gain: float) -> Kernel:
+    """Return the kernel that adds *gain* times the difference to the blurred image; its sum is 1 but for rounding."""
+    kernel = gaussian_kernel(radius, sigma) * np.float32(-gain)
+    # In this order: what it is rounded to decides whether white stays white.
+    kernel[radius, radius] = kernel[radius, radius] - torch_sum(kernel) + np.float32(1)
+    return kernel
 
 
 def _check_radius(images: Floats, radius: int) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from comfypipe.engine.pixels import convolve
-from comfypipe.engine.pixels.convolve import blur, gaussian_kernel, sharpen
+from comfypipe.engine.pixels.convolve import blur, gaussian_kernel, sharpen, sharpening_kernel
+from comfypipe.engine.pixels.fused import torch_sum
 from comfypipe.engine.pixels.values import Floats
 
 
@@ -50,6 +51,17 @@ def test_no_strength_leaves_an_image_as_it_is() -> None:
     """Sharpening by nothing changes nothing."""
     image = noise(20, 25)
     np.testing.assert_allclose(sharpen(image, 2, 1.0, 0.0), image, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5])
+def test_the_centre_takes_what_the_others_leave(radius: int) -> None:
+    """From it the sum of all is taken first and 1 added then, each rounded: white stays as near to white."""
+    kernel = sharpening_kernel(radius, 0.5, 3.7)
+    blurring = gaussian_kernel(radius, 0.5) * np.float32(-3.7)
+    centre = np.float32(blurring[radius, radius] - torch_sum(blurring)) + np.float32(1)
+    assert centre == kernel[radius, radius]
+    blurring[radius, radius] = centre
+    np.testing.assert_array_equal(blurring, kernel)
 
 
 def test_sharpening_adds_the_difference_to_the_blurred_image() -> None:
