@@ -13,8 +13,13 @@ def bislerp(samples: Samples, width: int, height: int) -> Samples:
     """
     Resample (…, channel, height, width); the channels of a cell are a vector.
 
+    Raises:
+        RuntimeError: A side of the result is zero.
+
     Source: ComfyUI ``bislerp`` (0.3.64), as observed.
     """
+    if min(width, height) < 1:
+        raise RuntimeError(f"samples cannot be scaled to {width}x{height} cells")
     across = _scale_last(samples, width)
     return np.ascontiguousarray(_scale_last(across.swapaxes(-1, -2), height).swapaxes(-1, -2))
 

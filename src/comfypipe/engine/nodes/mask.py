@@ -121,6 +121,8 @@ def combine(destination: Floats, source: Floats, x: int, y: int, operation: str)
     bottom, right = min(y + above.shape[1], height), min(x + above.shape[2], width)
     under, above = result[:, y:bottom, x:right], above[:, : bottom - y, : right - x]
     check_broadcast(under.shape, above.shape)
+    if len(above) > len(under):
+        raise RuntimeError(f"source has {len(above)} masks, which do not go into one of destination")
     under[...] = _OPERATIONS[operation](under, above)
     return (np.clip(result, 0, 1, out=result),)
 

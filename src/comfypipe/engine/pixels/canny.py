@@ -26,9 +26,11 @@ def canny(images: Floats, low: float, high: float) -> Floats:
         (batch, height, width): 1 on edges, else 0.
 
     Raises:
-        ValueError: *low* is more than *high*.
+        ValueError: *low* is more than *high*, or the image has transparency.
         RuntimeError: A side has no more than two pixels, so that its reflection cannot be smoothed.
     """
+    if images.shape[3] != len(_GRAY):
+        raise ValueError(f"image: {images.shape[3]} channels, expected 3; SplitImageWithAlpha takes transparency off")
     if low > high:
         raise ValueError(f"low_threshold: {low:g}, must not be more than high_threshold, {high:g}")
     if min(images.shape[1:3]) <= _REACH:

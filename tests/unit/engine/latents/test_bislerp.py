@@ -25,6 +25,12 @@ def test_constant_stays_constant(width: int, height: int) -> None:
     )
 
 
+def test_something_must_be_left() -> None:
+    """A side of zero cells is refused."""
+    with pytest.raises(RuntimeError, match="cannot be scaled to 0x3 cells"):
+        bislerp(np.ones((1, 4, 1, 1), np.float32), 0, 3)
+
+
 def test_opposite_and_zero_vectors_are_finite() -> None:
     """Vectors that point away from each other are mixed, and zeros have no direction: no result is NaN."""
     samples = np.array([[[[1.0, -1.0, 0.0, 2.0]], [[0.0, 0.0, 0.0, 0.0]]]], np.float32)

@@ -136,6 +136,8 @@ def test_masks_of_unlike_batches_do_not_combine() -> None:
     """The error says what does not fit."""
     with pytest.raises(RuntimeError, match=r"tensor a \(2\) must match the size of tensor b \(3\)"):
         call("MaskComposite", destination=noise(batch=2), source=noise(batch=3), x=0, y=0, operation="add")
+    with pytest.raises(RuntimeError, match="source has 3 masks, which do not go into one of destination"):
+        call("MaskComposite", destination=noise(batch=1), source=noise(batch=3), x=0, y=0, operation="add")
 
 
 @pytest.mark.parametrize("class_type", [node.class_type for node in NODES if "mask" in node.inputs])

@@ -45,6 +45,12 @@ def test_diagonals_are_found_whichever_way_they_run(turns: int) -> None:
     assert canny(triangle, 0.4, 0.8).sum() == pytest.approx(canny(turned, 0.4, 0.8).sum(), abs=6)
 
 
+def test_transparency_is_refused() -> None:
+    """Edges are those of colours."""
+    with pytest.raises(ValueError, match="image: 4 channels, expected 3"):
+        canny(np.zeros((1, 9, 9, 4), np.float32), 0.1, 0.2)
+
+
 def test_thresholds_come_in_order() -> None:
     """The lower one is not above the higher one."""
     with pytest.raises(ValueError, match=r"low_threshold: 0.5, must not be more than high_threshold, 0.4"):
