@@ -102,7 +102,8 @@ def _across(count: int, centre: float, focal: float) -> NDArray[np.float32]:
 def _rays(seen: NDArray[np.float32], movement: Movement, share: float) -> NDArray[np.float32]:
     """Return moment and direction of each pixel's ray, when *share* of the movement is done: (6, height, width)."""
     cos, sin = (np.float32(of(share * _TURN * movement.turn)) for of in (math.cos, math.sin))
-    x, y, z = (np.float32(share * _SHIFT * each) for each in movement.along)
+    # Adding 0 makes a plain zero of a negative one, which clients would see.
+    x, y, z = (np.float32(share * _SHIFT * each + 0.0) for each in movement.along)
     # The product of matrices that this is lets a NaN of one coordinate through to all of them.
     ahead = seen[2] + np.float32(0) * (seen[0] + seen[1])
     right, down = cos * seen[0] - sin * seen[1], sin * seen[0] + cos * seen[1]

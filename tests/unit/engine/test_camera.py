@@ -35,6 +35,12 @@ def test_camera_at_rest_looks_ahead() -> None:
     np.testing.assert_allclose(frames[0, 3:, 23:25, 31:33].mean(axis=(1, 2)), [0, 0, 1], atol=1e-3)
 
 
+def test_no_number_is_a_negative_zero() -> None:
+    """Not even where a camera that will move upwards has not moved yet."""
+    first = rays("Pan Up", length=1)
+    assert not np.signbit(first[:, :3]).any()
+
+
 def test_a_lens_without_focal_length_sees_nothing() -> None:
     """Every number of every pixel is NaN, whichever of the two lengths is 0."""
     for lens in (Lens(0.5, 0.0, 0.5, 0.0), Lens(0.0, 0.5, 0.0, 0.5)):
