@@ -20,6 +20,8 @@ def test_a_folder_that_is_served_already(here: Path, typed: Type) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
+        (("--keep", "12h"), 2, "--keep 12h is less than a day"),
+        (("--keep", "soon"), 2, '"soon" is no length of time'),
         (("--backend", "nowhere"), 2, 'no backend is called "nowhere"'),
         (("--db", "sqlite:///file/s.sqlite3"), 1, "cannot"),
     ],

@@ -1,5 +1,6 @@
 """A service whose database is on a PostgreSQL server."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ import pytest
 from tests.postgres import PostgresServer
 from tests.service.client import Client, client_of
 from tests.service.hosting import taking
-from tests.service.materials import picture_prompt
+from tests.service.materials import copy_prompt, picture_prompt, png
+from tests.service.opening import opened, stored
 from tests.service.process import serve_process
+
+from comfypipe.service.settings import ServiceSettings
 
 
 def comfypipe(*arguments: str) -> str:
@@ -50,6 +54,25 @@ def test_a_service_works_with_a_server_and_goes_on_after_a_kill(tmp_path: Path, 
         with client_of(service.url, "cpk_no") as client:
             assert 401 == client.http.get("/workflows/w/runs").status_code
     assert "anna" in comfypipe("keys", "log", *db)
+
+
+def test_what_has_ended_is_forgotten_there_too(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Pruning removes runs and uploads from the server's tables, and what an open one needs stays."""
+
+    async def work() -> None:
+        async with opened(ServiceSettings(tmp_path / "data", database=postgres.make(), authenticate=False)) as service:
+            url = await service.upload(png())
+            run = await service.run({"prompt": copy_prompt("a.png"), "files": {"/input/a.png": url}})
+            await service.change("runs", run["id"], status="QUEUED", created_ms=1)
+            await service.prune()
+            assert (1, 1) == (await service.rows("runs"), await service.rows("uploads"))
+            await service.change("runs", run["id"], status="COMPLETED")
+            await service.prune()
+            tables = ("runs", "uploads", "leftovers")
+            assert [0, 0, 0] == [await service.rows(table) for table in tables]
+            assert [] == stored(service.parts)
+
+    asyncio.run(work())
 
 
 def asked_twice(client: Client, body: dict[str, Any]) -> str:

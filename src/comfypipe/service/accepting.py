@@ -14,6 +14,7 @@ from comfypipe.service.idempotency import Answer, IdempotencyKey, answered, reme
 from comfypipe.service.ids import new_id
 from comfypipe.service.keys.audit import AuditRow, record
 from comfypipe.service.principal import Principal
+from comfypipe.service.references import note_use, own_files
 from comfypipe.service.requests import WORKFLOW_ID, RunRequest
 from comfypipe.service.rows import RunRow, WorkflowRow
 from comfypipe.service.runs import OpenRun, add_run
@@ -127,6 +128,7 @@ def _row(asked: Asked, seeds: JSONObject | None) -> RunRow:
 def _writer(parts: Parts, asked: Asked, run: RunRow) -> Callable[[Connection], Accepted | Problem]:
     answer = Answer(200, to_text({"id": run.id}))
     audit = AuditRow(run.created_ms, run.tenant, run.key_id, "run.create", run.id, asked.origin)
+    named = own_files(run.request, parts.links)
 
     def write(connection: Connection) -> Accepted | Problem:
         if asked.key is not None:
@@ -140,6 +142,7 @@ def _writer(parts: Parts, asked: Asked, run: RunRow) -> Callable[[Connection], A
             add_run(connection, replace(run, accelerator=run.accelerator or workflow.accelerator))
         else:
             add_run(connection, run)
+        note_use(connection, named, run.created_ms)
         record(connection, audit)
         if asked.key is not None:
             remember(connection, asked.key, run.id, answer, run.created_ms)

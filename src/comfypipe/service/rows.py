@@ -29,6 +29,7 @@ class RunRow:
         output: Files that it saved, each ``{filename, node_id, sha256, …}``; None until it has completed.
         shown: By node id, what output nodes showed, texts among it.
         error: Why it failed: ``type``, ``message``, and what else is known.
+        used_ms: When a request last named one of its outputs.
     """
 
     id: str
@@ -58,6 +59,7 @@ class RunRow:
     output: list[JSON] | None = None
     shown: JSONObject | None = None
     error: JSONObject | None = None
+    used_ms: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -81,7 +83,12 @@ class WorkflowRow:
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """A file that a tenant has uploaded; its bytes are stored under *sha256*."""
+    """
+    A file that a tenant has uploaded; its bytes are stored under *sha256*.
+
+    Attributes:
+        used_ms: When it was last uploaded, or named by a request.
+    """
 
     id: str
     tenant: str
@@ -90,6 +97,7 @@ class UploadRow:
     media_type: str
     size_bytes: int
     created_ms: int
+    used_ms: int
 
 
 Row = TypeVar("Row", RunRow, WorkflowRow, UploadRow)

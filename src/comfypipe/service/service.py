@@ -14,7 +14,7 @@ from comfypipe.downloads.cache import DownloadCache
 from comfypipe.downloads.guard import AddressPolicy
 from comfypipe.errors import ComfypipeError, UsageError
 from comfypipe.execution.context import KeyedLocks
-from comfypipe.service import idempotency
+from comfypipe.service import idempotency, retention
 from comfypipe.service.detachable import Detachment
 from comfypipe.service.dispatcher import Dispatcher
 from comfypipe.service.keys import audit
@@ -142,6 +142,8 @@ async def _tidy(parts: Parts) -> None:
         with suppress(ComfypipeError):  # the database says so to everybody else as well
             await parts.worker.write(lambda connection: idempotency.forget(connection, now_ms()))
             await parts.worker.write(lambda connection: audit.forget(connection, now_ms()))
+            if parts.settings.keep_s is not None:
+                await retention.prune(parts, before_ms=now_ms() - round(parts.settings.keep_s * 1000))
         await asyncio.sleep(_TIDY_S)
 
 

@@ -37,6 +37,7 @@ class ServiceSettings:
         prompt_bytes: How large a body of JSON may be.
         upload_bytes: How large an uploaded file may be.
         files_per_run: How many files a run may bring.
+        keep_s: How long what has ended is kept, from its end or the last request that named it; None for ever.
         requests_per_s: How many requests a key may send in the long run; 0 for any number.
     """
 
@@ -58,6 +59,7 @@ class ServiceSettings:
     prompt_bytes: int = 8 * _MIB
     upload_bytes: int = 4096 * _MIB
     files_per_run: int = 64
+    keep_s: float | None = None
     requests_per_s: float = 200.0
 
     @property

@@ -21,12 +21,17 @@ async def thumbnail_of(parts: Parts, file: dict[str, str]) -> Path:
     Raises:
         ArtifactMissing: The output is gone.
     """
-    path = parts.settings.data / "thumbnails" / file["sha256"][:2] / f"{file['sha256'][2:]}.webp"
+    path = thumbnail_place(parts.settings.data, file["sha256"])
     if not path.is_file():
         source = parts.artifacts.path(file["sha256"])
         async with parts.same.hold(f"thumbnail {file['sha256']}"):
             await asyncio.to_thread(_make, source, file, path)
     return path
+
+
+def thumbnail_place(data: Path, sha256: str) -> Path:
+    """Return where the picture of a stored file lies, or would."""
+    return data / "thumbnails" / sha256[:2] / f"{sha256[2:]}.webp"
 
 
 def _make(source: Path, file: dict[str, str], destination: Path) -> None:

@@ -2,14 +2,15 @@
 
 from comfypipe.service.rows import UploadRow, row_of, stored
 from comfypipe.store.connection import Connection
-from comfypipe.store.statements import insert
+from comfypipe.store.statements import insert, update
 
 
 def add_upload(connection: Connection, upload: UploadRow) -> UploadRow:
-    """Store an upload, and return it; the same file under the same name is the tenant's earlier one."""
+    """Store an upload, and return it; the same file under the same name is the tenant's earlier one, used once more."""
     known = {"tenant": upload.tenant, "sha256": upload.sha256, "filename": upload.filename}
     found = connection.execute(_SAME, known)
     if found:
+        update(connection, "uploads", {"id": found[0]["id"]}, {"used_ms": upload.used_ms})
         return row_of(UploadRow, found[0])
     insert(connection, "uploads", stored(upload))
     return upload

@@ -1,5 +1,6 @@
 """Stored files, each under the SHA-256 of its bytes: written whole or not at all, kept once, never changed."""
 
+import os
 import secrets
 import shutil
 import time
@@ -14,6 +15,9 @@ from comfypipe.store.files import copy_whole, disk_faults, hash_file, settle
 _INCOMING = "incoming"
 _ABANDONED_S = 24 * 3600.0
 """Age at which a file that was never finished belongs to a process that was killed."""
+
+GRACE_S = 3600.0
+"""A file this young may belong to somebody who is about to record it: it is not removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class ArtifactStore:
         with disk_faults(self._root):
             digest, size_bytes = hash_file(path)
             destination = self.place(digest)
-            if not self._whole(destination, digest):
+            if not (self._whole(destination, digest) and _renewed(destination)):
                 settle(path, destination)
         return Artifact(digest, size_bytes)
 
@@ -113,6 +117,26 @@ class ArtifactStore:
             )
         return place
 
+    def remove(self, sha256: str) -> bool:
+        """
+        Remove a file that nothing refers to; return whether it is gone. One that was stored a moment ago stays.
+
+        It takes another name before its age is looked at: so whoever stores the same bytes at this moment has made it
+        young before, or finds that it is missing.
+
+        Raises:
+            StoreError: It cannot be removed.
+        """
+        with disk_faults(self._root), self.incoming() as aside:
+            try:
+                self.place(sha256).rename(aside)
+            except FileNotFoundError:
+                return True
+            if aside.stat().st_mtime <= time.time() - GRACE_S:
+                return True  # what is left in there is removed
+            aside.rename(self.place(sha256))
+            return False
+
     def export(self, sha256: str, destination: Path) -> None:
         """
         Copy the bytes to *destination*: whole, or not at all.
@@ -126,6 +150,15 @@ class ArtifactStore:
     def _whole(self, place: Path, sha256: str) -> bool:
         with disk_faults(self._root):
             return place.is_file() and hash_file(place)[0] == sha256
+
+
+def _renewed(place: Path) -> bool:
+    """Make a stored file young again, so that nobody removes it before it is recorded; False when it is gone."""
+    try:
+        os.utime(place)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sweep(incoming: Path) -> None:

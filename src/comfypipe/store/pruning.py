@@ -7,12 +7,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from comfypipe.store.artifacts import GRACE_S, ArtifactStore
 from comfypipe.store.connection import Connection, Values
 from comfypipe.store.files import disk_faults
 from comfypipe.store.worker import DatabaseWorker
-
-_GRACE_S = 3600.0
-"""A file this young may belong to a run that is about to record it."""
 
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 _TOGETHER = 500
@@ -47,6 +45,14 @@ class Pruning:
             values = [{"run": run_id} for run_id in run_ids[start : start + _TOGETHER]]
             await self._worker.write(partial(_forget, runs=values))
 
+    async def made_by(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Return the digests of the outputs of runs."""
+        return await self._worker.read(lambda connection: _each(connection, _MADE_BY, run_ids))
+
+    async def still_made(self, digests: Sequence[str]) -> frozenset[str]:
+        """Return those of *digests* that are outputs of a run."""
+        return await self._worker.read(lambda connection: _each(connection, _STILL_MADE, digests))
+
     async def referred_to(self, without: Collection[str] = ()) -> frozenset[str]:
         """
         Return the digests that the ledger speaks of: outputs, and files that runs were given or passed on.
@@ -69,7 +75,16 @@ _SPEAK_OF_FILES = (
     "SELECT id, inputs AS text FROM runs",
     "SELECT id, outputs AS text FROM runs",
 )
+_MADE_BY = (
+    "SELECT outputs.sha256 AS sha256 FROM outputs JOIN jobs ON jobs.id = outputs.job_id "
+    "WHERE jobs.run_id = :id AND outputs.sha256 IS NOT NULL"
+)
+_STILL_MADE = "SELECT sha256 FROM outputs WHERE sha256 = :id LIMIT 1"
 _OF_RUN = "job_id IN (SELECT id FROM jobs WHERE run_id = :run)"
+
+
+def _each(connection: Connection, query: str, ids: Sequence[str]) -> frozenset[str]:
+    return frozenset(row["sha256"] for each in ids for row in connection.execute(query, {"id": each}))
 
 
 def _forget(connection: Connection, *, runs: Sequence[Values]) -> None:
@@ -87,14 +102,15 @@ def remove_others(artifacts: Path, wanted: Collection[str], *, really: bool) -> 
         really: Without it they are only counted.
     """
     files = size_bytes = 0
-    too_young = time.time() - _GRACE_S
+    too_young = time.time() - GRACE_S
+    store = ArtifactStore(artifacts)
     with disk_faults(artifacts):
         for path in artifacts.glob("[0-9a-f][0-9a-f]/*"):
             with suppress(FileNotFoundError):  # another process removed it
                 status = path.stat()
                 if path.parent.name + path.name in wanted or status.st_mtime > too_young:
                     continue
-                if really:
-                    path.unlink()
+                if really and not store.remove(path.parent.name + path.name):
+                    continue
                 files, size_bytes = files + 1, size_bytes + status.st_size
     return files, size_bytes

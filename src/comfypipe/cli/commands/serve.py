@@ -33,6 +33,7 @@ Database: TypeAlias = Annotated[
 ]
 
 _OPEN_FILES = 1 << 16
+_KEPT_AT_LEAST_S = 24 * 3600.0
 
 
 def serve(
@@ -82,6 +83,14 @@ def serve(
     rate: Annotated[
         float, typer.Option(min=0, metavar="N", help="Requests a second that a key may send, in the long run; 0: any.")
     ] = 200.0,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Forget runs that ended, and uploads that no run named, so long ago: 30d; default: never.",
+            show_default=False,
+        ),
+    ] = None,
     drain: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long runs may go on when the service ends.")
     ] = 5.0,
@@ -111,10 +120,21 @@ def serve(
         allow_pickle=allow_pickle,
         comfyui=comfyui,
         in_flight=in_flight,
+        keep_s=_keep_s(keep) if keep is not None else None,
         drain_s=drain,
         requests_per_s=rate,
     )
     _serve(settings, host, port, Console(as_json=as_json, quiet=quiet))
+
+
+def _keep_s(text: str) -> float:
+    """Return how long ended runs are kept: a day at least, as a key of idempotency still gives a run's id so long."""
+    from comfypipe.cli.durations import parse_duration
+
+    seconds = parse_duration(text)
+    if seconds < _KEPT_AT_LEAST_S:
+        raise UsageError(f"--keep {text} is less than a day", hint="requests may be repeated for a day: write 1d, 30d")
+    return seconds
 
 
 def _serve(settings: "ServiceSettings", host: str, port: int, console: Console) -> None:

@@ -4,5 +4,5 @@ from pathlib import Path
 
 from comfypipe.store.database import Migrations
 
-SERVICE = Migrations("service's database", Path(__file__).parent, ("s0001", "s0002"))
+SERVICE = Migrations("service's database", Path(__file__).parent, ("s0001", "s0002", "s0003"))
 """All revisions that this version of comfypipe knows, oldest first; the last one is what it works with."""

@@ -89,9 +89,8 @@ async def upload(
     """Keep the body as a file; `url` of the reply can stand in a run's `files`, and as an input."""
     parts = service_of(request).parts
     artifact, kind = await _received(parts, request, filename, sha256)
-    row = UploadRow(
-        new_id(), principal.tenant, artifact.sha256, safe_filename(filename), kind, artifact.size_bytes, now_ms()
-    )
+    at_ms, name = now_ms(), safe_filename(filename)
+    row = UploadRow(new_id(), principal.tenant, artifact.sha256, name, kind, artifact.size_bytes, at_ms, at_ms)
     audit = AuditRow(row.created_ms, row.tenant, principal.key_id, "file.upload", row.id, client_address(request))
 
     def write(connection: Connection) -> UploadRow:

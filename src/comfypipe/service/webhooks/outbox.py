@@ -176,6 +176,15 @@ def forget(connection: Connection, now_ms: int) -> None:
     )
 
 
+def forget_run(connection: Connection, tenant: str, run_id: str) -> None:
+    """Drop the events of a run, which are over; the last position stays, as it does in `forget`."""
+    connection.change(
+        "DELETE FROM webhook_outbox WHERE tenant = :tenant AND run_id = :run AND ended_ms IS NOT NULL "
+        "AND position < (SELECT MAX(position) FROM webhook_outbox)",
+        {"tenant": tenant, "run": run_id},
+    )
+
+
 def _next_position(connection: Connection) -> int:
     rows = connection.execute(_NEXT_POSITION)
     position: int = rows[0]["position"]
