@@ -344,3 +344,15 @@ def test_a_name_that_no_database_keeps_is_refused(client: Client, name: str) -> 
         value = {"is": name} if field == "metadata" else name
         content = json.dumps({"prompt": picture_prompt(), field: value})
         assert status == client.http.post("/workflows/w/runs", content=content, headers=headers).status_code
+
+
+def test_the_pages_take_nothing_from_elsewhere(client: Client) -> None:
+    """What the page of runs and that of the API name is ours, and the browser is told to allow no more."""
+    root = client.base_url.removesuffix("/api/v1")
+    for page in (f"{root}/", f"{root}/api/v1/docs"):
+        reply = client.http.get(page)
+        assert reply.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        named = [httpx.URL(page).join(each) for each in re.findall(r'(?:src|href)="([^"#]*)"', reply.text)]
+        ours = [each for each in named if each.scheme != "data"]
+        assert {httpx.URL(root).port} == {each.port for each in ours}
+        assert [200] * len(ours) == [client.http.get(each).status_code for each in ours]

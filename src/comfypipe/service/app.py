@@ -46,7 +46,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         summary="Runs of ComfyUI prompts, as ComfyICU's API has them.",
         version="1",
         openapi_url=f"{BASE_PATH}/openapi.json",
-        docs_url=f"{BASE_PATH}/docs",
+        docs_url=None,  # its own would fetch a program from elsewhere, and run it beside the user's key: see `pages`
         redoc_url=None,
         lifespan=lifespan,
     )
