@@ -32,15 +32,16 @@ class SaveLocation:
     subfolder: str
     prefix: str
 
-    def name(self, extension: str, index: int = 0) -> str:
+    def name(self, extension: str, index: int | None = None) -> str:
         """
-        Return the name of the file of batch item *index*: ``{filename}_{counter:05}_.{extension}``.
+        Return the name of a file: ``{filename}_{counter:05}_.{extension}``.
 
         Args:
             extension: Without the dot.
-            index: Position in the batch.
+            index: Position in the batch, which goes into the name; None for a file of the whole batch.
         """
-        return f"{self.filename.replace(BATCH_TOKEN, str(index))}_{self.counter + index:05}_.{extension}"
+        filename = self.filename if index is None else self.filename.replace(BATCH_TOKEN, str(index))
+        return f"{filename}_{self.counter + (index or 0):05}_.{extension}"
 
 
 def save_location(

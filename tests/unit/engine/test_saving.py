@@ -55,7 +55,12 @@ def test_batch_numbers_are_filled_for_each_file_and_never_written_over(tmp_path:
     location = save_location("b%batch_num%_x", tmp_path)
     assert ["b0_x_00001_.png", "b1_x_00002_.png"] == [location.name("png", index) for index in range(2)]
     _names(tmp_path, "b0_x_00001_.png", "b1_x_00002_.png")
-    assert "b0_x_00003_.png" == save_location("b%batch_num%_x", tmp_path).name("png")
+    assert "b0_x_00003_.png" == save_location("b%batch_num%_x", tmp_path).name("png", 0)
+
+
+def test_a_file_of_a_whole_batch_has_no_batch_number(tmp_path: Path) -> None:
+    """The token stays, as ComfyUI leaves it in the names of videos, animations and latents."""
+    assert "b%batch_num%_x_00001_.webp" == save_location("b%batch_num%_x", tmp_path).name("webp")
 
 
 @pytest.mark.parametrize("prefix", ["../a", "a/../../b", "/etc/a", "x/../../out-side/a"])
