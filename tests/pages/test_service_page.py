@@ -99,3 +99,20 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(browser: Browser, root: Path, tm
         expect(tab.locator("nav button").first).to_be_visible()
         assert made["key"] not in tab.content()
         tab.close()
+
+
+def test_the_api_is_shown_by_its_own_document(tab: Page, url: str) -> None:
+    """Every operation and every shape has a section, every link leads to one, and nothing is asked of another host."""
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(url)
+    tab.click("header a:has-text('API')")
+    expect(tab.locator("#create_run_api_v1_workflows__workflow_id__runs_post pre")).to_have_count(2)
+    document = tab.evaluate("fetch('openapi.json').then((reply) => reply.json())")
+    operations = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+    shapes = list(document["components"]["schemas"])
+    sections = tab.eval_on_selector_all("section", "(found) => found.map((each) => each.id)")
+    assert sorted(operations + shapes) == sorted(sections)
+    links = tab.eval_on_selector_all("a[href^='#']", "(found) => found.map((each) => each.hash.slice(1))")
+    assert set() == set(links) - set(sections)
+    assert [] == [each for each in asked if not each.startswith((url, "data:"))]

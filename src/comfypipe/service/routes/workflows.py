@@ -78,6 +78,7 @@ async def get_workflow(
 
 @router.put(
     "/workflows/{workflow_id}",
+    summary="Put Workflow",
     response_model=WorkflowObject,
     responses=errors(400, 404, 409, 415),
     openapi_extra=json_body(WORKFLOW_REQUEST, {"name": "Portraits"}),

@@ -82,7 +82,7 @@ class Reference {
 
 const method = ({ method: name }) => make("b", { class: `method ${name.toLowerCase()}` }, name);
 
-const link = (operation) => make("a", { href: `#${operation.operationId}` }, method(operation), operation.summary));
+const link = (operation) => make("a", { href: `#${operation.operationId}` }, method(operation), operation.summary);
 
 const texts = (text) => (text ? text.split("\n\n").map((each) => make("p", {}, each.replaceAll("`", ""))) : []);
 
