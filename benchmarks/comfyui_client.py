@@ -67,10 +67,10 @@ FILES = {
 
 
 def prompt_of(colour: int) -> JSONObject:
-    """Return the prompt that the template gives."""
+    """Return the prompt that the template gives; a folder for each, as ours have: servers list it when they save."""
     return {
         "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": colour}},
-        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": f"bare/{uuid4()}"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": f"bare/{uuid4()}/tile"}},
     }
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import orjson
+from comfypipe.store.jsontext import to_text
 
 from _timing import table
 from comfypipe.service.ids import new_id
@@ -31,7 +32,6 @@ from comfypipe.service.principal import SCOPES
 from comfypipe.service.serve import serve
 from comfypipe.service.settings import ServiceSettings
 from comfypipe.store.connection import Connection
-from comfypipe.store.jsontext import to_text
 from comfypipe.store.statements import insert
 from comfypipe.store.worker import DatabaseWorker
 from comfypipe.testing import engine_process

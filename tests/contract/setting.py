@@ -21,7 +21,7 @@ from comfypipe.backends.comfyui.fleet import FleetBackend
 from comfypipe.backends.comfyui.health import FleetTiming
 from comfypipe.backends.comfyui.member import Server
 from comfypipe.backends.comfyui.watch import Timing
-from comfypipe.backends.connections import ServerTransport
+from comfypipe.backends.connections import ServerTransport, target_of
 from comfypipe.execution.backoff import Patience
 from comfypipe.execution.events import Event
 from comfypipe.execution.project import Project
@@ -113,7 +113,8 @@ class Recorder(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Note a request, and send it."""
         content = await request.aread()
-        self._requests.append(Request(request.method, request.url.path, dict(request.headers), content))
+        path = target_of(request).decode().partition("?")[0]
+        self._requests.append(Request(request.method, path, dict(request.headers), content))
         return await self._network.handle_async_request(request)
 
     async def aclose(self) -> None:

@@ -275,9 +275,15 @@ class _Body(httpx.AsyncByteStream):
             self._owner.done_with(self._connection)
 
 
+def target_of(request: httpx.Request) -> bytes:
+    """Return what a request asks for: path and query, which httpx's ``target`` may say in place of the URL's."""
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    return target
+
+
 def _head(request: httpx.Request) -> bytes:
     """Return the head of a request as it is sent."""
-    fields = [request.method.encode("ascii") + b" " + request.url.raw_path + b" HTTP/1.1"]
+    fields = [request.method.encode("ascii") + b" " + target_of(request) + b" HTTP/1.1"]
     fields += [name + b": " + value for name, value in request.headers.raw]
     if any(_UNSENDABLE.search(field) for field in fields):
         raise httpx.LocalProtocolError("a header, or the address, has a character that cannot be sent")

@@ -26,6 +26,7 @@ from comfypipe.errors import (
     ProtocolMismatch,
     UsageError,
 )
+from comfypipe.jsontext import from_text
 
 MAX_OUTPUT_BYTES = 64 << 30
 """How large a file a server may send, where nothing else is said."""
@@ -260,7 +261,7 @@ def json_of(response: httpx.Response, url: str, asked: str, hint: str) -> JSON:
     if not response.content.strip():
         return None
     try:
-        return response.json()
+        return from_text(response.content)
     except (ValueError, RecursionError) as error:
         if response.status_code >= httpx.codes.BAD_REQUEST:
             return None

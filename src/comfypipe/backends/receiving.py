@@ -48,9 +48,10 @@ class Receiving:
             etag = response.headers.get("etag", "")
             # a weak one does not say that the bytes are the same
             self._etag = etag if etag.startswith('"') and declared is not None else None
+            if self.received:
+                self._file.seek(0)
+                self._file.truncate()
             self.received = 0
-            self._file.seek(0)
-            self._file.truncate()
         if self.received + (declared or 0) > self._limit_bytes:
             return False
         end = None if declared is None else self.received + declared

@@ -35,15 +35,15 @@ class Quick:
             spec: What its manifest declares.
         """
         if self._seconds.get(name, _QUICK_S) < _QUICK_S:
-            return self._timed(name, make)
+            return self._timed(name, make, time.perf_counter)
         if not isinstance(spec, WorkflowSpec) or _looks_into_files(spec):
             return await asyncio.to_thread(make)
-        return await asyncio.to_thread(self._timed, name, make)
+        return await asyncio.to_thread(self._timed, name, make, time.thread_time)  # others may hold the lock meanwhile
 
-    def _timed(self, name: str, make: Callable[[], T]) -> T:
-        started = time.thread_time()
+    def _timed(self, name: str, make: Callable[[], T], clock: Callable[[], float]) -> T:
+        started = clock()
         made = make()
-        self._seconds[name] = time.thread_time() - started
+        self._seconds[name] = clock() - started
         return made
 
 

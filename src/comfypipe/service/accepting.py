@@ -8,6 +8,7 @@ from comfypipe._types import JSONObject
 from comfypipe.diagnostics import Diagnostic
 from comfypipe.errors import ComfypipeError, DownloadRefused, InputError, ManifestInvalid, PlanError, PromptInvalid
 from comfypipe.execution.resume import seeds_of
+from comfypipe.jsontext import to_text
 from comfypipe.service.checking import refuse_invalid
 from comfypipe.service.errors import Problem, unknown
 from comfypipe.service.idempotency import Answer, IdempotencyKey, answered, remember
@@ -23,7 +24,6 @@ from comfypipe.service.times import now_ms
 from comfypipe.service.workflows import find_workflow, put_workflow
 from comfypipe.store.connection import Connection
 from comfypipe.store.ids import new_run_id
-from comfypipe.store.jsontext import to_text
 
 
 @dataclass(frozen=True, slots=True)

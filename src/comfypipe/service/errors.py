@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from comfypipe.store.jsontext import to_text
+from comfypipe.jsontext import to_text
 
 
 class Problem(Exception):

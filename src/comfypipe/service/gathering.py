@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from comfypipe._types import JSON, JSONObject
 from comfypipe.backends.base import OutputFile, RunResult
 from comfypipe.execution.records import Run, files_in
-from comfypipe.store.jsontext import to_text
+from comfypipe.jsontext import to_text
 from comfypipe.store.records import OutputRecord
 
 _SHOWN_CHARACTERS = 256 * 1024

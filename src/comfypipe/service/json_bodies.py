@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from comfypipe._types import JSON, JSONObject
+from comfypipe.jsontext import to_text
 from comfypipe.service.errors import Problem
 from comfypipe.service.requests import read_body
-from comfypipe.store.jsontext import to_text
 
 
 async def read_json(request: Request) -> JSONObject:

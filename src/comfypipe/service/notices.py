@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Literal
 
+from comfypipe.jsontext import to_text
 from comfypipe.service.links import Links
 from comfypipe.service.rows import RunRow
 from comfypipe.service.webhooks import outbox
 from comfypipe.service.wire import run_object
 from comfypipe.store.connection import Connection
-from comfypipe.store.jsontext import to_text
 
 RunEvent = Literal["run.started", "run.completed", "run.failed"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.store.jsontext import from_text, to_text
+from comfypipe.jsontext import from_text, to_text
 
 QUEUED, STARTED, COMPLETED, ERROR = "QUEUED", "STARTED", "COMPLETED", "ERROR"
 OPEN = (QUEUED, STARTED)

@@ -40,6 +40,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._incoming = root / _INCOMING
         self._swept = False
 
     @contextmanager
@@ -50,12 +51,12 @@ class ArtifactStore:
         Raises:
             StoreError: The folder cannot be made, or the disk is full.
         """
-        path = self._root / _INCOMING / secrets.token_hex(12)
+        path = self._incoming / secrets.token_hex(12)
         with disk_faults(self._root):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(parents=True, exist_ok=True)
             if not self._swept:
                 self._swept = True
-                _sweep(path.parent)
+                _sweep(self._incoming)
         try:
             yield path
         finally:

@@ -7,8 +7,8 @@ from typing import Any
 
 from comfypipe._types import JSONObject
 from comfypipe.errors import UsageError
+from comfypipe.jsontext import from_text
 from comfypipe.store.connection import Connection
-from comfypipe.store.jsontext import from_text
 from comfypipe.store.records import BatchRecord, RunRecord, columns, record_of, stored
 from comfypipe.store.statements import insert, update
 from comfypipe.store.worker import DatabaseWorker

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 from comfypipe.errors import StoreError
 
 Values: TypeAlias = Mapping[str, Any]
-"""Values of parameters by name: text, numbers, booleans, None. JSON is passed as text (`store.jsontext`)."""
+"""Values of parameters by name: text, numbers, booleans, None. JSON is passed as text (`jsontext`)."""
 
 
 class Connection(Protocol):

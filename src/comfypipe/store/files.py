@@ -102,9 +102,12 @@ def _beside(destination: Path) -> Iterator[Path]:
 
 def settle(partial: Path, destination: Path) -> None:
     """Put a written file under its name, so that after a loss of power it is there whole or not at all."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
     _sync(partial)
-    partial.replace(destination)
+    try:
+        partial.replace(destination)
+    except FileNotFoundError:  # the folder, which is there but for the first file
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        partial.replace(destination)
     if os.name == "posix":
         _sync(destination.parent)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from comfypipe._types import JSON, JSONObject
-from comfypipe.store.jsontext import from_text, to_text
+from comfypipe.jsontext import from_text, to_text
 
 OPEN = ("intended", "submitted")
 """Status of attempts that may still be running somewhere."""

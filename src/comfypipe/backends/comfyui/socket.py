@@ -12,11 +12,13 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 
 from comfypipe.backends.base import NodeProgress
 from comfypipe.backends.comfyui.wire import Ended, Preview, parse_binary, parse_message
+from comfypipe.jsontext import from_text
 
 OnMessage: TypeAlias = Callable[[NodeProgress | Ended | Preview], None]
 
 _MAX_FRAME_BYTES = 64 << 20  # `progress_state` grows with the square of the graph
 _LONGEST_DELAY_S = 5.0
+_FAREWELL_S = 0.5  # a server that is gone, or has much to send first, does not answer that the connection ends
 _HELLO = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 
 
@@ -95,7 +97,8 @@ class Socket:
         url = f"{self._url}?clientId={client_id}"
         # The server sends no heartbeat: the library's pings find out that it is gone. Packing such small messages takes
         # both sides longer than sending them.
-        async with connect(url, open_timeout=5, proxy=None, compression=None, **self._options) as socket:
+        options: dict[str, Any] = {"open_timeout": 5, "close_timeout": _FAREWELL_S, "proxy": None, "compression": None}
+        async with connect(url, **options, **self._options) as socket:
             await socket.send(_HELLO)
             self._connected.set()
             async for frame in socket:
@@ -109,7 +112,7 @@ class Socket:
                 self._on_message(preview)
             return
         try:
-            body = json.loads(frame)
+            body = from_text(frame)
         except (ValueError, RecursionError):
             return  # not for us
         for message in parse_message(body):

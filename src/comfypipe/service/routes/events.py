@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from comfypipe._types import JSONObject
+from comfypipe.jsontext import to_text
 from comfypipe.service.access import service_of
 from comfypipe.service.documents import Responses, errors
 from comfypipe.service.keys import allowed
@@ -17,7 +18,6 @@ from comfypipe.service.principal import Principal
 from comfypipe.service.progress import Broadcast, ProgressEvent
 from comfypipe.service.routes.runs import RunId, WorkflowId, own_run
 from comfypipe.service.rows import RunRow
-from comfypipe.store.jsontext import to_text
 
 router = APIRouter(tags=["runs"])
 

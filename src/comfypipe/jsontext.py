@@ -1,4 +1,4 @@
-"""JSON as the text in which the store keeps it."""
+"""JSON as text."""
 
 import json
 
@@ -18,10 +18,16 @@ def to_text(value: JSON) -> str:
         return json.dumps(value)
 
 
-def from_text(text: str) -> JSON:
-    """Return the value that *text* stands for."""
+def from_text(text: str | bytes) -> JSON:
+    """
+    Return the value that *text* stands for: strict JSON, or what Python writes, with ``NaN`` and ``Infinity``.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deeply.
+    """
     try:
         value: JSON = _DECODER.decode(text)
-    except msgspec.DecodeError:
+    except ValueError:
         value = json.loads(text)
     return value
