@@ -91,7 +91,10 @@ RUN_REQUEST: JSONObject = {
         "validate": {"type": ["boolean", "null"], "description": "Refuse with 422 what the backend cannot run."},
         "extended": {"type": ["boolean", "null"], "description": "Always show the run as `extended=1` does."},
     },
-    "oneOf": [{"required": ["prompt"]}, {"required": ["inputs"]}],
+    "oneOf": [
+        {"required": ["prompt"], "properties": {"inputs": False, "preset": {"type": "null"}}},
+        {"required": ["inputs"], "properties": {"prompt": False, "files": {"maxProperties": 0}}},
+    ],
 }
 
 RUN_EXAMPLE: JSONObject = {
