@@ -22,6 +22,7 @@ def test_a_folder_that_is_served_already(here: Path, typed: Type) -> None:
     [
         (("--keep", "12h"), 2, "--keep 12h is less than a day"),
         (("--keep", "soon"), 2, '"soon" is no length of time'),
+        (("--comfyui", "nowhere"), 2, "Invalid value for '--comfyui': Directory 'nowhere' does not exist."),
         (("--backend", "nowhere"), 2, 'no backend is called "nowhere"'),
         (("--db", "sqlite:///file/s.sqlite3"), 1, "cannot"),
     ],

@@ -69,7 +69,13 @@ def serve(
     ] = None,
     comfyui: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="ComfyUI's folder, to put models into.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="ComfyUI's folder, to put models into.",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Take models that run code when they are loaded (.ckpt, .pt, …).")
