@@ -6,6 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from comfypipe.engine.pixels.fused import rounded
+
 Waveform: TypeAlias = NDArray[np.float32]
 """(batch, channel, sample), float32, nominally -1..1."""
 
@@ -58,11 +60,13 @@ def _add_taps(
     weights: list[NDArray[np.float32]],
     out: NDArray[np.float32],
 ) -> None:
-    picked = np.empty(len(starts), np.float32)
+    # A fused multiply-add a tap, as PyTorch's convolution has it: the product is exact in float64, the sum is rounded.
+    picked, total = np.empty(len(starts), np.float32), np.empty(len(starts), np.float64)
     for index, weight in enumerate(weights):
         samples[index:].take(starts, out=picked, mode="clip")  # all are inside; other modes go through a copy
-        picked *= weight
-        out += picked
+        np.multiply(picked, weight, out=total, dtype=np.float64)
+        np.add(total, out, out=total)
+        np.copyto(out, total, casting="same_kind")
 
 
 def _filters(old: int, new: int) -> tuple[NDArray[np.float32], int]:
@@ -75,8 +79,8 @@ def _filters(old: int, new: int) -> tuple[NDArray[np.float32], int]:
         np.float32
     )
     time = np.clip(time * np.float32(cutoff), -ZERO_CROSSINGS, ZERO_CROSSINGS)
-    window = np.square(np.cos(time * np.float32(np.pi) / np.float32(ZERO_CROSSINGS) / np.float32(2)))
+    window = np.square(rounded(np.cos, time * np.float32(np.pi) / np.float32(ZERO_CROSSINGS) / np.float32(2)))
     angle = time * np.float32(np.pi)
     with np.errstate(invalid="ignore"):
-        sinc = np.where(angle == 0, np.float32(1), np.sin(angle) / angle)
+        sinc = np.where(angle == 0, np.float32(1), rounded(np.sin, angle) / angle)
     return (sinc * (window * np.float32(cutoff / old))).astype(np.float32), width

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comfypipe.engine.latents.value import Samples
+from comfypipe.engine.pixels.fused import rounded
 from comfypipe.engine.pixels.resample import bilinear
 
 _NEARLY_PARALLEL = np.float32(1e-5)
@@ -48,9 +49,9 @@ def _slerp(start: Samples, end: Samples, share: NDArray[np.float32]) -> Samples:
     cosine = (start_unit * end_unit).sum(axis=-3, keepdims=True)
     rest = np.float32(1) - share
     with np.errstate(invalid="ignore", divide="ignore"):
-        angle = np.arccos(cosine)
-        direction = np.sin(rest * angle) * start_unit + np.sin(share * angle) * end_unit
-        turned = direction / np.sin(angle) * (start_length * rest + end_length * share)
+        angle = rounded(np.arccos, cosine)
+        direction = rounded(np.sin, rest * angle) * start_unit + rounded(np.sin, share * angle) * end_unit
+        turned = direction / rounded(np.sin, angle) * (start_length * rest + end_length * share)
     same, opposite = cosine > 1 - _NEARLY_PARALLEL, cosine < _NEARLY_PARALLEL - 1
     return np.where(same, start, np.where(opposite, start * rest + end * share, turned)).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """Fused multiply-add in float32, and the weighted sums that PyTorch builds of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,16 @@ def fma_sum(values: Sequence[NDArray[Any]], weights: Sequence[Weights]) -> Float
     for value, weight in zip(values[2:], weights[2:], strict=True):
         total = fma(value, weight, total)
     return total
+
+
+def rounded(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], values: NDArray[np.float32]) -> Floats:
+    """
+    Return a function of *values* taken in float64 and rounded to float32, infinite where that is too large.
+
+    That is the same on every processor, and for sines, exponentials and the like nearer to PyTorch's than float32 is.
+    """
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return np.asarray(function(values.astype(np.float64)).astype(np.float32))
 
 
 def torch_linspace(start: float, end: float, count: int) -> Floats:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from comfypipe.engine.audio.resample import Waveform, resample
+from comfypipe.engine.pixels.fused import fma
 
 
 def sine(rate_hz: int, seconds: float = 0.2, frequency_hz: float = 440) -> Waveform:
@@ -41,6 +42,16 @@ def test_is_the_windowed_sinc(old: int, new: int) -> None:
     waveform = np.random.default_rng(7).uniform(-1, 1, 300).astype(np.float32)
     expected = dense(waveform.astype(np.float64), old, new)
     np.testing.assert_allclose(resample(waveform[None, None], old, new)[0, 0], expected, atol=3e-5)
+
+
+@pytest.mark.parametrize(("old", "new"), [(22050, 44100), (44100, 48000), (48000, 44100)])
+def test_taps_are_added_with_one_rounding_each(old: int, new: int) -> None:
+    """Two samples give what their responses give, the later one fused onto the earlier one's rounded product."""
+    first, second = np.float32(0.3), np.float32(-0.7)
+    impulses = np.eye(40, dtype=np.float32)[19:21]
+    response, later_response = (resample(each[None, None], old, new)[0, 0] for each in impulses)
+    both = resample((impulses[0] * first + impulses[1] * second)[None, None], old, new)[0, 0]
+    np.testing.assert_array_equal(fma(later_response, second, response * first), both)
 
 
 @pytest.mark.parametrize("new", [16000, 48000, 96000, 44101])

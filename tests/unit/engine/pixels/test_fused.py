@@ -1,12 +1,13 @@
 """Arithmetic that rounds as other machines do."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfypipe.engine.pixels.fused import fma, fma_sum, torch_linspace, torch_sum
+from comfypipe.engine.pixels.fused import fma, fma_sum, rounded, torch_linspace, torch_sum
 
 floats = st.floats(-4, 4, width=32)
 
@@ -33,6 +34,13 @@ def test_a_weighted_sum_is_fused_but_for_its_second_product() -> None:
     for value, weight in zip(values[2:], weights[2:], strict=True):
         expected = fma(value, weight, expected)
     np.testing.assert_array_equal(expected, fma_sum([*values], [*weights]))
+
+
+def test_functions_are_taken_in_double_precision() -> None:
+    """Each result is the float32 nearest to the true one, and infinite where that is too large."""
+    values = np.linspace(-20, 20, 999, dtype=np.float32)
+    np.testing.assert_array_equal([np.float32(math.sin(each)) for each in values], rounded(np.sin, values))
+    assert [np.inf] == rounded(np.exp, np.array([1000], np.float32)).tolist()
 
 
 @given(st.floats(-9, 9), st.floats(-9, 9), st.integers(2, 300))
