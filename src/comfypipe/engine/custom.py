@@ -49,6 +49,7 @@ def node(
     display_name: str | None = None,
     validate: Callable[..., str | None] | None = None,
     fingerprint: Callable[..., JSON] | None = None,
+    lazy: Callable[..., Sequence[str]] | None = None,
 ) -> Callable[[Callable[..., Any]], NodeClass]:
     """
     Make a node class of a function.
@@ -64,6 +65,7 @@ def node(
         input_is_list: Every input comes as a whole list.
         validate: See `NodeClass`.
         fingerprint: See `NodeClass`.
+        lazy: See `NodeClass`.
 
     Raises:
         TypeError: An annotation stands for no type of ComfyUI's.
@@ -93,6 +95,7 @@ def node(
             module=function.__module__,
             validate=validate,
             fingerprint=fingerprint,
+            lazy=lazy,
         )
 
     return decorate

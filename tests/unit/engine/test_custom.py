@@ -99,6 +99,31 @@ def test_the_engine_runs_it(tmp_path: Path) -> None:
     assert {"1": {"text": ["aa1"]}} == engine.run(prompt, prompt_id="p").outputs
 
 
+def test_what_is_not_asked_for_does_not_run(tmp_path: Path) -> None:
+    """Of two lazy inputs only that runs which the node names; the other comes as it is left out."""
+    ran: list[int] = []
+
+    @node("Number")
+    def number(value: int) -> int:
+        ran.append(value)
+        return value
+
+    @node("Pick", output_node=True, lazy=lambda on, yes=None, no=None: ["yes" if on else "no"])
+    def pick(
+        on: bool, yes: Annotated[int | None, {"lazy": True}] = None, no: Annotated[int | None, {"lazy": True}] = None
+    ) -> Result:
+        return Result(ui={"text": [str((yes, no))]})
+
+    prompt = {
+        "1": {"class_type": "Number", "inputs": {"value": 1}},
+        "2": {"class_type": "Number", "inputs": {"value": 2}},
+        "3": {"class_type": "Pick", "inputs": {"on": False, "yes": ["1", 0], "no": ["2", 0]}},
+    }
+    engine = Engine(Folders(tmp_path, tmp_path, tmp_path), with_custom(core_registry(), [number, pick]))
+    assert {"3": {"text": ["(None, 2)"]}} == engine.run(prompt, prompt_id="p").outputs
+    assert [2] == ran
+
+
 def test_a_name_is_taken_once() -> None:
     """What the engine has cannot be replaced unseen."""
 
