@@ -2,11 +2,11 @@
 
 import hashlib
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from comfypipe.backends.base import InputFile
 from comfypipe.errors import BackendError, BackendRejected
@@ -46,39 +46,46 @@ def write_whole(source: Path, destination: Path, *, sha256: str | None = None) -
         BackendRejected: They are others.
         BackendError: There is no room; nothing is left behind.
     """
-    with partial_of(destination) as partial:
-        if sha256 is None:
-            shutil.copyfile(source, partial)
-        elif _copy(source, partial) != sha256:
+    partial = destination.parent / f".partial-{secrets.token_hex(8)}"
+    with new_file(partial) as written:
+        copied = _copy(source, written)
+        if sha256 not in (None, copied):
             raise BackendRejected(f"{source} has changed since it was given", hint="run it again")
+        written.close()
         partial.replace(destination)
 
 
 @contextmanager
-def partial_of(destination: Path) -> Iterator[Path]:
+def new_file(destination: Path) -> Iterator[BinaryIO]:
     """
-    Give a path beside *destination* to write to first; what still lies there in the end is removed.
+    Give the file *destination* to write to; it is removed when the block raises.
 
     Raises:
         BackendError: There is no room.
     """
-    partial = destination.parent / f".partial-{secrets.token_hex(8)}"
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-    except OSError as error:
-        if error.errno in NO_ROOM:
+        with _created(destination) as file:
+            yield file
+    except BaseException as error:
+        destination.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise BackendError(
                 f"no room for {destination}: {error.strerror}", hint="free some room on that disk"
             ) from error
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _copy(source: Path, destination: Path) -> str:
+def _created(destination: Path) -> BinaryIO:
+    try:
+        return destination.open("wb")
+    except FileNotFoundError:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        return destination.open("wb")
+
+
+def _copy(source: Path, write: BinaryIO) -> str:
     digest = hashlib.sha256()
-    with source.open("rb") as read, destination.open("wb") as write:
+    with source.open("rb") as read:
         while chunk := read.read(_CHUNK_BYTES):
             digest.update(chunk)
             write.write(chunk)

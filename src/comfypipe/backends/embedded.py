@@ -33,7 +33,7 @@ from comfypipe.prompt.object_info import ObjectInfo
 DEFAULT_OUTPUT_BYTES = 4 * 1024**3
 """What the engine's own copies of outputs may take; a project's outputs are kept by its store."""
 
-KEPT_RUNS = 10_000
+KEPT_RUNS = 1_000
 """Ended runs that are remembered; older ones are forgotten first."""
 
 

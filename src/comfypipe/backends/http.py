@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from comfypipe._types import JSON
-from comfypipe.backends._files import partial_of
+from comfypipe.backends._files import new_file
 from comfypipe.backends.connections import ServerTransport
 from comfypipe.backends.greeting import greeting
 from comfypipe.backends.receiving import Receiving
@@ -129,17 +129,17 @@ class HttpServer:
 
     async def download(self, path: str, params: Mapping[str, str], destination: Path) -> bool:
         """
-        Write the body of a GET to *destination*: whole, or not at all; False when the server has no such thing.
+        Write the body of a GET to *destination*, a new file; False when the server has no such thing.
 
-        It is written as it comes. When the connection breaks off, what is missing is asked for. Whoever needs it to
-        outlast a loss of power has to have it written through.
+        It is written as it comes, and removed when this raises. When the connection breaks off, what is missing is
+        asked for. Whoever needs it to outlast a loss of power has to have it written through.
 
         Raises:
             BackendUnavailable: It cannot be reached, or broke off.
             BackendRejected: It refuses, or the file is larger than it may be.
             BackendError: There is no room for it.
         """
-        with partial_of(destination) as partial, partial.open("wb") as file:
+        with new_file(destination) as file:
             receiving = Receiving(file, self._max_output_bytes)
             tries = self._tries(_TRIES)
             while not receiving.whole:
@@ -149,14 +149,13 @@ class HttpServer:
                         if response is None:
                             continue
                         if response.status_code == httpx.codes.NOT_FOUND:
+                            destination.unlink()  # noqa: ASYNC240  an empty file
                             return False
                         await self._receive(receiving, response, f"GET {path}")
                 except (httpx.TransportError, httpx.DecodingError) as error:
                     if receiving.received > before:
                         tries = self._tries(_TRIES)  # it gets on
                     await self._after_break(tries, error)
-            file.close()
-            partial.replace(destination)
         return True
 
     def _tries(self, number: int) -> "_Tries":

@@ -1,4 +1,4 @@
-"""Results of nodes, kept between prompts: found by content, bounded in bytes."""
+"""Results of nodes, kept between prompts: found by content, bounded in bytes and number."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from comfypipe._types import JSONObject
 from comfypipe.engine.values import compact, size_bytes
 
 _ENTRY_BYTES = 1024
-"""What an entry costs beside its values, so that endless small ones are bounded as well."""
+"""What an entry costs beside its values."""
+
+_MOST = 10_000
+"""So many entries are kept, however small they are: nobody comes back to older ones, and memory would grow for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Cache:
             if size <= self.limit_bytes:
                 self._entries[key] = (entry, size)
                 self.size_bytes += size
-            while self.size_bytes > self.limit_bytes:
+            while self.size_bytes > self.limit_bytes or len(self._entries) > _MOST:
                 self._drop(next(iter(self._entries)))
 
     def discard(self, key: bytes) -> None:

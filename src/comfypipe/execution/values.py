@@ -74,9 +74,14 @@ def output_of(value: Value, artifacts: ArtifactStore) -> OutputValue:
         return value
     if value.path is None:
         return value.url
-    sha256 = artifacts.put(value.path).sha256 if not is_stored(value, artifacts) else str(value.sha256)
-    path = artifacts.path(sha256)
-    return Output(path, value.filename, sha256, path.stat().st_size, media_type(path, value.filename))
+    stored = is_stored(value, artifacts)
+    sha256 = str(value.sha256) if stored else artifacts.put(value.path).sha256
+    path = value.path if stored else artifacts.place(sha256)
+    try:
+        return Output(path, value.filename, sha256, path.stat().st_size, media_type(path, value.filename))
+    except FileNotFoundError:
+        artifacts.path(sha256)  # says that it is gone, and what to do
+        raise
 
 
 def is_stored(value: Value, artifacts: ArtifactStore) -> bool:

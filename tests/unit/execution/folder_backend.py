@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from comfypipe._types import JSONObject
 from comfypipe.backends.base import NodeProgress, OnProgress, OutputFile, RunHandle, RunResult, RunStatus, Submission
 from comfypipe.errors import OutOfMemory, RunCancelled, RunError, RunFailed, ServerStateLost
@@ -121,13 +123,15 @@ def executions(folder: Path) -> list[str]:
 
 
 def serve(folder: Path) -> None:
-    """Run every prompt of the folder that has no result, oldest first."""
-    prompts = sorted((folder / "prompts").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in prompts:
-        if not (folder / "results" / path.name).exists():
-            with (folder / "executions.log").open("a") as log:
-                log.write(path.stem + "\n")
-            _end(folder, path.stem, _run(folder, path.stem, json.loads(path.read_bytes())))
+    """Run every prompt of the folder that has no result, oldest first; one process at a time does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "serving.lock"):
+        prompts = sorted((folder / "prompts").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        for path in prompts:
+            if not (folder / "results" / path.name).exists():
+                with (folder / "executions.log").open("a") as log:
+                    log.write(path.stem + "\n")
+                _end(folder, path.stem, _run(folder, path.stem, json.loads(path.read_bytes())))
 
 
 def write(path: Path, content: bytes) -> None:
