@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from comfypipe.cli import commands
+from comfypipe.cli.commands import commands, groups
 from comfypipe.cli.console import Console
 from comfypipe.errors import ComfypipeError
 from comfypipe.exit_status import ExitStatus
@@ -37,13 +37,10 @@ def build(asked: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     app.callback()(_program)
-    alone = asked in commands.COMMANDS or asked in commands.GROUPS
-    for name, function in commands.COMMANDS.items():
-        if name == asked or not alone:
-            app.command(name)(function)
-    for name, group in commands.GROUPS.items():
-        if name == asked or not alone:
-            app.add_typer(group, name=name)
+    for name, function in commands(asked).items():
+        app.command(name)(function)
+    for name, group in groups(asked).items():
+        app.add_typer(group, name=name)
     return app
 
 
