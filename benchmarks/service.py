@@ -22,9 +22,9 @@ from typing import Any
 
 import httpx
 import orjson
-from comfypipe.store.jsontext import to_text
 
 from _timing import table
+from comfypipe.jsontext import to_text
 from comfypipe.service.ids import new_id
 from comfypipe.service.keys.records import create
 from comfypipe.service.migrations import SERVICE
