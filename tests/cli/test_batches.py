@@ -53,6 +53,8 @@ def test_wrong_rows_are_told_with_their_lines(rows: Path, typed: Type) -> None:
     fine = typed("batch", "recolour", "rows.csv", "--out", "out", "--skip-invalid")
     assert 0 == fine.status
     assert "2 invalid" in fine.err
+    status = typed("batch", "status", "latest", "--json").document
+    assert (1, 0, 2, 0) == tuple(status[name] for name in ("completed", "failed", "invalid", "left"))
 
 
 def test_what_would_run_is_said_without_running(rows: Path, typed: Type) -> None:

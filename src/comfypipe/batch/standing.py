@@ -1,9 +1,11 @@
 """How batches stand, seen from outside; and how to end one that another process works on, or that nobody does."""
 
 import asyncio
+from pathlib import Path
 
 from comfypipe._types import JSONObject
 from comfypipe.batch.batch import is_worked_on
+from comfypipe.batch.files import read_about
 from comfypipe.batch.runner import CANCELLED, CANCELLING, RUNNING
 from comfypipe.execution.cancel import cancel_run
 from comfypipe.execution.context import now_ms
@@ -16,20 +18,25 @@ _LOOK_S, _PATIENCE_S = 0.2, 60.0
 
 async def standing_of(project: Project, reference: str) -> JSONObject:
     """
-    Return how a batch stands, counted from the ledger.
+    Return how a batch stands: as its own summary says, and while there is none of this state, counted from the ledger.
 
     Raises:
         UsageError: There is none with this id.
     """
     record = await project.ledger.batches.get(reference)
-    counts = await project.ledger.batches.counts(record.id)
-    left = None if record.total is None else max(0, record.total - sum(counts.values()))
+    runs = await project.ledger.batches.counts(record.id)
+    left = None if record.total is None else max(0, record.total - sum(runs.values()))
     request = record.settings["request"]
+    folder = request["out"] or f"{request['folder']}/outputs/{record.name}-{record.id}"
+    short = _short(project, record)
+    counted = {status: runs.get(status, 0) for status in ("completed", "failed", "cancelled", "running")}
     return {
-        **_short(project, record),
-        **{status: counts.get(status, 0) for status in ("completed", "failed", "cancelled", "running")},
+        **short,
+        **counted,
+        "invalid": None,
         "left": left,
-        "folder": request["out"] or f"{request['folder']}/outputs/{record.name}-{record.id}",
+        **_summed_up(await asyncio.to_thread(read_about, Path(folder)), short),
+        "folder": folder,
         "ended_at": time_of(record.ended_ms).isoformat() if record.ended_ms is not None else None,
     }
 
@@ -61,6 +68,15 @@ async def cancel_batch(project: Project, reference: str) -> JSONObject:
     if open_runs or await table.status(record.id) in (RUNNING, "stopped", CANCELLING):
         await table.change(record.id, status=CANCELLED, ended_ms=now_ms())
     return {"id": record.id, "status": await table.status(record.id), "runs_cancelled": len(open_runs)}
+
+
+def _summed_up(about: JSONObject, short: JSONObject) -> JSONObject:
+    """Return what the summary of a batch counts, if it is of this state: rows too that have no run of their own."""
+    if (about.get("id"), about.get("status")) != (short["id"], short["status"]):
+        return {}
+    counts = about.get("counts")
+    names = ("completed", "failed", "invalid", "left")
+    return {name: counts[name] for name in names if name in counts} if isinstance(counts, dict) else {}
 
 
 def _short(project: Project, record: BatchRecord) -> JSONObject:
