@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
@@ -48,8 +49,10 @@ def write_whole(source: Path, destination: Path, *, sha256: str | None = None) -
     """
     partial = destination.parent / f".partial-{secrets.token_hex(8)}"
     with new_file(partial) as written:
-        copied = _copy(source, written)
-        if sha256 not in (None, copied):
+        if sha256 is None:
+            with source.open("rb") as read:
+                shutil.copyfileobj(read, written, _CHUNK_BYTES)
+        elif _copy(source, written) != sha256:
             raise BackendRejected(f"{source} has changed since it was given", hint="run it again")
         written.close()
         partial.replace(destination)
@@ -64,11 +67,15 @@ def new_file(destination: Path) -> Iterator[BinaryIO]:
         BackendError: There is no room.
     """
     try:
-        with _created(destination) as file:
-            yield file
-    except BaseException as error:
-        destination.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
+        file = _created(destination)
+        try:
+            with file:
+                yield file
+        except BaseException:
+            destination.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno in NO_ROOM:
             raise BackendError(
                 f"no room for {destination}: {error.strerror}", hint="free some room on that disk"
             ) from error

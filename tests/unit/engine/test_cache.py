@@ -18,6 +18,14 @@ def test_entry_comes_back() -> None:
     assert entry == cache.get(b"k")
 
 
+def test_entries_that_hold_next_to_nothing_are_bounded_too() -> None:
+    """However small they are, only the last ten thousand stay."""
+    cache = Cache(1 << 40)
+    for number in range(10_001):
+        cache.put(str(number).encode(), Entry(((number,),), None))
+    assert (10_000, None) == (len(cache), cache.get(b"0"))
+
+
 def test_least_recently_used_goes_first() -> None:
     """Over the bound, the entry that was not used for longest is dropped."""
     cache = Cache(100_000)

@@ -44,7 +44,7 @@ class Socket:
     ) -> None:
         self._url = f"ws{url.removeprefix('http')}/ws"
         self._on_message = on_message
-        self._options: dict[str, Any] = {"ping_interval": ping_s, "ping_timeout": ping_s}
+        self._options: dict[str, Any] = {"ping_interval": ping_s, "ping_timeout": ping_s, "close_timeout": _FAREWELL_S}
         self._options |= {"additional_headers": dict(headers or {}), "max_size": _MAX_FRAME_BYTES}
         if tls is not None:
             self._options["ssl"] = tls
@@ -97,8 +97,7 @@ class Socket:
         url = f"{self._url}?clientId={client_id}"
         # The server sends no heartbeat: the library's pings find out that it is gone. Packing such small messages takes
         # both sides longer than sending them.
-        options: dict[str, Any] = {"open_timeout": 5, "close_timeout": _FAREWELL_S, "proxy": None, "compression": None}
-        async with connect(url, **options, **self._options) as socket:
+        async with connect(url, open_timeout=5, proxy=None, compression=None, **self._options) as socket:
             await socket.send(_HELLO)
             self._connected.set()
             async for frame in socket:
